@@ -1,0 +1,1 @@
+"""What Linux does with the pages of a file, and what it promises about them."""

@@ -1,0 +1,272 @@
+"""What all collapses share: results, the scan before, the page tables after (``mm/khugepaged.c``).
+
+madvise(MADV_COLLAPSE) is the caller.  It looks at the VMA under the mmap_lock and keeps only the file;
+hpage_collapse_scan_file() releases the lock and looks the range over without any lock; then
+collapse_file(), a file of its own for each protocol, does the work.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pagecache.filemap import spin_while_frozen
+from pagecache.folio import Folio, folio_lock, folio_put, folio_ref_count, folio_try_get, folio_unlock
+from pagecache.inode import AddressSpace
+from pagecache.locks import (
+    down_read,
+    down_write,
+    down_write_trylock,
+    rcu_read_lock,
+    rcu_read_unlock,
+    spin_lock,
+    spin_unlock,
+    up_read,
+    up_write,
+)
+from pagecache.mm import Mm, Vma, find_vma
+from pagecache.shmem import alloc_folio
+from pagecache.step import step
+from pagecache.xarray import Entry, XaState, xa_is_retry, xas_load, xas_reload, xas_retry, xas_set
+
+__all__ = [
+    "SCAN_ALLOC_HUGE_PAGE_FAIL",
+    "SCAN_CGROUP_CHARGE_FAIL",
+    "SCAN_COPY_MC",
+    "SCAN_DEL_PAGE_LRU",
+    "SCAN_EXCEED_NONE_PTE",
+    "SCAN_FAIL",
+    "SCAN_PAGE_COMPOUND",
+    "SCAN_PAGE_COUNT",
+    "SCAN_PAGE_FILLED",
+    "SCAN_PAGE_LOCK",
+    "SCAN_PAGE_LRU",
+    "SCAN_PTE_MAPPED_HUGEPAGE",
+    "SCAN_SUCCEED",
+    "SCAN_TRUNCATED",
+    "SCAN_VMA_CHECK",
+    "CollapseControl",
+    "Rollback",
+    "alloc_charge_folio",
+    "hpage_collapse_scan_file_4_8",
+    "hpage_collapse_scan_file_2026",
+    "madvise_collapse",
+    "retract_page_tables_4_8",
+    "retract_page_tables_6_6",
+]
+
+SCAN_SUCCEED: Final = "SCAN_SUCCEED"
+SCAN_FAIL: Final = "SCAN_FAIL"
+SCAN_VMA_CHECK: Final = "SCAN_VMA_CHECK"
+SCAN_ALLOC_HUGE_PAGE_FAIL: Final = "SCAN_ALLOC_HUGE_PAGE_FAIL"
+SCAN_CGROUP_CHARGE_FAIL: Final = "SCAN_CGROUP_CHARGE_FAIL"
+SCAN_EXCEED_NONE_PTE: Final = "SCAN_EXCEED_NONE_PTE"
+SCAN_PAGE_COUNT: Final = "SCAN_PAGE_COUNT"
+SCAN_PAGE_LRU: Final = "SCAN_PAGE_LRU"
+SCAN_PAGE_LOCK: Final = "SCAN_PAGE_LOCK"
+SCAN_PAGE_COMPOUND: Final = "SCAN_PAGE_COMPOUND"
+SCAN_PTE_MAPPED_HUGEPAGE: Final = "SCAN_PTE_MAPPED_HUGEPAGE"
+SCAN_DEL_PAGE_LRU: Final = "SCAN_DEL_PAGE_LRU"
+SCAN_TRUNCATED: Final = "SCAN_TRUNCATED"
+SCAN_COPY_MC: Final = "SCAN_COPY_MC"
+SCAN_PAGE_FILLED: Final = "SCAN_PAGE_FILLED"
+
+_ERRNO: Final = {
+    SCAN_ALLOC_HUGE_PAGE_FAIL: "ENOMEM",
+    SCAN_CGROUP_CHARGE_FAIL: "EBUSY",
+    SCAN_EXCEED_NONE_PTE: "EBUSY",
+    SCAN_PAGE_COUNT: "EAGAIN",
+    SCAN_PAGE_LOCK: "EAGAIN",
+    SCAN_PAGE_LRU: "EAGAIN",
+    SCAN_DEL_PAGE_LRU: "EAGAIN",
+    SCAN_PAGE_FILLED: "EAGAIN",
+}
+"""madvise_collapse_errno() as of 6.4; every other failure is EINVAL."""
+
+
+class Rollback(Exception):  # noqa: N818 - the kernel's label, not an error of ours
+    """``goto rollback``, with the result that is to be returned."""
+
+    def __init__(self, result: str) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+class CollapseControl:
+    """``struct collapse_control`` of MADV_COLLAPSE, and the VMA it was called on.
+
+    No protocol but the first of February 2023 looks at the VMA again once the mmap_lock is released.
+    """
+
+    __slots__ = ("vma",)
+
+    def __init__(self, vma: Vma) -> None:
+        self.vma = vma
+
+
+async def madvise_collapse(vma: Vma, start: int) -> int | str:
+    """``madvise_collapse()`` of the one huge page that starts at ``start``.
+
+    Returns:
+        0, or an error.
+
+    Leaves out mapping the new page by a PMD: a collapse that succeeded has succeeded.
+    """
+    mm, mapping = vma.mm, vma.mapping
+    await down_read(mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None or not (vma.start <= start and start + (1 << mapping.hpage_pmd_order) <= vma.end):
+        await up_read(mm.mmap_lock)
+        return "EINVAL"
+    # hpage_collapse_scan_file() releases the mmap_lock; its callers do so just before in the kernel.
+    result = await mapping.kernel.hpage_collapse_scan_file(mm, mapping, start, CollapseControl(vma))
+    if result == SCAN_PTE_MAPPED_HUGEPAGE:
+        result = await _collapse_pte_mapped_thp(vma, start)
+    return 0 if result == SCAN_SUCCEED else _ERRNO.get(result, "EINVAL")
+
+
+async def _collapse_pte_mapped_thp(vma: Vma, start: int) -> str:
+    """``collapse_pte_mapped_thp()``: somebody was faster; is there still a huge page?"""
+    mapping = vma.mapping
+    await down_write(vma.mm.mmap_lock)
+    result = SCAN_FAIL
+    entry: Entry = await mapping.kernel.filemap_get_entry(mapping, start)
+    if isinstance(entry, Folio):
+        await folio_lock(entry)
+        if entry.mapping is mapping and entry.order == mapping.hpage_pmd_order:
+            result = SCAN_SUCCEED
+        await folio_unlock(entry)
+        await folio_put(entry)
+    await up_write(vma.mm.mmap_lock)
+    return result
+
+
+async def alloc_charge_folio(mapping: AddressSpace) -> tuple[str, Folio | None]:
+    """``alloc_charge_folio()``: a huge folio, charged to the memory cgroup."""
+    hpage = await alloc_folio(mapping.memory, mapping.hpage_pmd_order)
+    if hpage is None:
+        return SCAN_ALLOC_HUGE_PAGE_FAIL, None
+    current = await step("mem_cgroup_charge", hpage, sleeps=True, fails="ENOMEM")
+    if current.failing:
+        await folio_put(hpage)
+        return SCAN_CGROUP_CHARGE_FAIL, None
+    return SCAN_SUCCEED, hpage
+
+
+async def hpage_collapse_scan_file_4_8(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
+    """``khugepaged_scan_shmem()``, later ``hpage_collapse_scan_file()``: is the range worth a collapse?
+
+    It looks at folios without a reference, as at memory that may be anything by now.
+    """
+    await up_read(mm.mmap_lock)
+    xas = XaState(mapping.i_pages, start)
+    end = start + (1 << mapping.hpage_pmd_order)
+    result = SCAN_SUCCEED
+    await rcu_read_lock()
+    index = start
+    while index < end:
+        xas_set(xas, index)
+        entry = await xas_load(xas)
+        if xa_is_retry(entry):
+            await xas_retry(xas)
+            continue
+        index += 1
+        if not isinstance(entry, Folio):
+            continue
+        if entry.order:
+            huge = entry.order == mapping.hpage_pmd_order and entry.index == start
+            result = SCAN_PTE_MAPPED_HUGEPAGE if huge else SCAN_PAGE_COMPOUND
+            break
+        if not entry.lru:
+            result = SCAN_PAGE_LRU
+            break
+        refcount = await folio_ref_count(entry)
+        if refcount != 1 + entry.mapcount:
+            result = SCAN_PAGE_COUNT
+            break
+    await rcu_read_unlock()
+    if result != SCAN_SUCCEED:
+        return result
+    return await mapping.kernel.collapse_file(mm, mapping, start, cc)  # type: ignore[no-any-return]
+
+
+async def hpage_collapse_scan_file_2026(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
+    """``hpage_collapse_scan_file()`` of 2026: it takes a reference before it looks."""
+    await up_read(mm.mmap_lock)
+    xas = XaState(mapping.i_pages, start)
+    end = start + (1 << mapping.hpage_pmd_order)
+    result = SCAN_SUCCEED
+    await rcu_read_lock()
+    index = start
+    while index < end:
+        xas_set(xas, index)
+        entry = await xas_load(xas)
+        if xa_is_retry(entry):
+            await xas_retry(xas)
+            continue
+        if not isinstance(entry, Folio):
+            index += 1
+            continue
+        got = await folio_try_get(entry)
+        if not got:
+            await spin_while_frozen(xas, entry)
+            continue
+        again = await xas_reload(xas)
+        if again is not entry:
+            await folio_put(entry)
+            continue
+        if entry.order == mapping.hpage_pmd_order and entry.index == start:
+            # "folio_put(); break": the rest is the caller's.
+            result = SCAN_PTE_MAPPED_HUGEPAGE
+            await folio_put(entry)
+            break
+        if not entry.lru:
+            result = SCAN_PAGE_LRU
+            await folio_put(entry)
+            break
+        refcount = await folio_ref_count(entry)
+        expected = entry.nr_pages + entry.mapcount + 1
+        await folio_put(entry)
+        if refcount != expected:
+            result = SCAN_PAGE_COUNT
+            break
+        index = entry.next_index
+    await rcu_read_unlock()
+    if result != SCAN_SUCCEED:
+        return result
+    return await mapping.kernel.collapse_file(mm, mapping, start, cc)  # type: ignore[no-any-return]
+
+
+async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
+    """``retract_page_tables()`` up to 6.5: free the empty page tables, so that the next fault maps the huge page.
+
+    A VMA whose mmap_lock is taken is skipped.
+    """
+    end = start + (1 << mapping.hpage_pmd_order)
+    await down_write(mapping.i_mmap_rwsem)
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        if vma.start > start or vma.end < end or not vma.table(start).present:
+            continue
+        locked = await down_write_trylock(vma.mm.mmap_lock)
+        if not locked:
+            continue
+        await step("pmdp_collapse_flush", vma, start, target=("pmd", vma.number), writes=True)
+        vma.table(start).present = False
+        await up_write(vma.mm.mmap_lock)
+    await up_write(mapping.i_mmap_rwsem)
+
+
+async def retract_page_tables_6_6(mapping: AddressSpace, start: int) -> None:
+    """``retract_page_tables()`` since 6.6: page-table locks instead of the mmap_lock, tables freed after RCU."""
+    end = start + (1 << mapping.hpage_pmd_order)
+    await down_read(mapping.i_mmap_rwsem)
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        if vma.start > start or vma.end < end or not vma.table(start).present:
+            continue
+        table = vma.table(start)
+        await spin_lock(table.ptl)
+        await step("pmdp_collapse_flush", vma, start, target=("pmd", vma.number), writes=True)
+        table.present = False
+        await spin_unlock(table.ptl)
+    await up_read(mapping.i_mmap_rwsem)

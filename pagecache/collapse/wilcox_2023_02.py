@@ -1,0 +1,224 @@
+"""Matthew Wilcox's patch of February 2023, repaired: the old folios stay in place, frozen; the holes stay holes.
+
+On top of the tree with the poison-recovery series, which copies before it stores:
+
+  - allocate and lock a new huge folio;
+  - scan the page cache: charge a hole; lock, isolate, unmap and freeze an old folio; store nothing;
+  - flush the TLB, copy the data, going back if a source page is poisoned;
+  - store the new folio as one multi-index entry, mark it uptodate;
+  - retract the page tables, unlock it, free the old pages;
+  - if it failed: uncharge, unfreeze the old folios.
+
+"It leaves the old pages in-place and frozen. I think this should be safe, but I haven't booted it."
+Repaired are the two faults of :mod:`pagecache.collapse.wilcox_2023_02_literal`, which are slips and not the idea.
+
+Known about it: a fault fills a hole that was already counted, and the store loses its page (the thread).
+Whoever looks an old folio up spins for as long as we take (Hugh Dickins, of the same idea in v5).
+
+From: Matthew Wilcox in the thread "mm/khugepaged: skip shmem with userfaultfd", February 2023.
+"""
+
+from __future__ import annotations
+
+from pagecache.collapse.scan import (
+    SCAN_COPY_MC,
+    SCAN_DEL_PAGE_LRU,
+    SCAN_FAIL,
+    SCAN_PAGE_COMPOUND,
+    SCAN_PAGE_COUNT,
+    SCAN_PAGE_LOCK,
+    SCAN_PTE_MAPPED_HUGEPAGE,
+    SCAN_SUCCEED,
+    SCAN_TRUNCATED,
+    CollapseControl,
+    Rollback,
+    alloc_charge_folio,
+)
+from pagecache.folio import (
+    Folio,
+    __folio_set_locked,
+    clear_highpage,
+    copy_mc_highpage,
+    folio_add_lru,
+    folio_get,
+    folio_isolate_lru,
+    folio_mark_uptodate,
+    folio_put,
+    folio_putback_lru,
+    folio_ref_add,
+    folio_ref_freeze,
+    folio_ref_unfreeze,
+    folio_trylock,
+    folio_unlock,
+)
+from pagecache.inode import AddressSpace
+from pagecache.mm import Mm
+from pagecache.rmap import try_to_unmap_flush
+from pagecache.shmem import SGP_NOALLOC
+from pagecache.xarray import (
+    XaState,
+    xas_create_range,
+    xas_load,
+    xas_lock_irq,
+    xas_next_entry,
+    xas_nomem,
+    xas_set,
+    xas_set_order,
+    xas_store,
+    xas_unlock_irq,
+)
+
+__all__ = ["collapse_file"]
+
+
+async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
+    """See the module's text; returns a SCAN result."""
+    del mm, cc
+    kernel = mapping.kernel
+    order = mapping.hpage_pmd_order
+    end = start + (1 << order)
+    pagelist: list[Folio] = []
+    nr_none = 0
+
+    result, hpage = await alloc_charge_folio(mapping)
+    if hpage is None:
+        return result
+    await __folio_set_locked(hpage)
+    hpage.swapbacked = True
+    hpage.index = start
+    hpage.mapping = mapping
+
+    xas = XaState(mapping.i_pages, start, order)
+    try:
+        while True:
+            await xas_lock_irq(xas)
+            await xas_create_range(xas)
+            if not xas.error:
+                break
+            await xas_unlock_irq(xas)
+            enough = await xas_nomem(xas)
+            if not enough:
+                raise Rollback(SCAN_FAIL)
+
+        # The xa_lock is held at each loop head.
+        xas.order = 0
+        for index in range(start, end):
+            xas_set(xas, index)
+            folio = await xas_load(xas)
+            if folio is None:
+                if index == start:
+                    # Stop if the extent has been truncated or punched, and is now empty.
+                    present = await xas_next_entry(xas, end - 1)
+                    if present is None:
+                        await xas_unlock_irq(xas)
+                        raise Rollback(SCAN_TRUNCATED)
+                charged = await kernel.shmem_charge(mapping.host, 1)
+                if not charged:
+                    await xas_unlock_irq(xas)
+                    raise Rollback(SCAN_FAIL)
+                nr_none += 1
+                continue
+            if not isinstance(folio, Folio) or not folio.uptodate:
+                # Swap in, or instantiate a fallocated page.
+                await xas_unlock_irq(xas)
+                error, folio = await kernel.shmem_get_folio(mapping.host, index, SGP_NOALLOC)
+                if error:
+                    raise Rollback(SCAN_FAIL)
+            else:
+                locked = await folio_trylock(folio)
+                if not locked:
+                    await xas_unlock_irq(xas)
+                    raise Rollback(SCAN_PAGE_LOCK)
+                await folio_get(folio)
+                await xas_unlock_irq(xas)
+
+            # The folio is locked: the xa_lock can be dropped without racing with truncate.
+            why = SCAN_SUCCEED
+            if not folio.uptodate:
+                why = SCAN_FAIL
+            elif folio.order:
+                huge = folio.order == order and folio.index == start
+                why = SCAN_PTE_MAPPED_HUGEPAGE if huge else SCAN_PAGE_COMPOUND
+            elif folio.mapping is not mapping:
+                why = SCAN_TRUNCATED
+            else:
+                isolated = await folio_isolate_lru(folio)
+                if not isolated:
+                    why = SCAN_DEL_PAGE_LRU
+            if why == SCAN_SUCCEED:
+                if folio.mapcount:
+                    await kernel.try_to_unmap(mapping, folio, batch_flush=True)
+                await xas_lock_irq(xas)
+                # We control three references: our pin, the page cache's, and folio_isolate_lru()'s.
+                # If those are all, take the count away from everybody else.
+                frozen = await folio_ref_freeze(folio, 3)
+                if frozen:
+                    pagelist.append(folio)
+                    continue
+                why = SCAN_PAGE_COUNT
+                await xas_unlock_irq(xas)
+                await folio_putback_lru(folio)
+            await folio_unlock(folio)
+            await folio_put(folio)
+            raise Rollback(why)
+        await xas_unlock_irq(xas)
+    except Rollback as rollback:
+        result = rollback.result
+
+    # If the collapse goes on, the flush must be done before the copy; otherwise it clears the state.
+    await try_to_unmap_flush(mapping)
+
+    try:
+        if result != SCAN_SUCCEED:
+            raise Rollback(result)
+
+        # The old folios are locked: they do not change any more.
+        index = start
+        for position in range(len(pagelist)):
+            while index < pagelist[position].index:
+                await clear_highpage(hpage, index - start)
+                index += 1
+            copied = await copy_mc_highpage(hpage, index - start, pagelist[position])
+            if not copied:
+                raise Rollback(SCAN_COPY_MC)
+            index += 1
+        while index < end:
+            await clear_highpage(hpage, index - start)
+            index += 1
+    except Rollback as rollback:
+        result = rollback.result
+
+    if result != SCAN_SUCCEED:
+        if nr_none:
+            await xas_lock_irq(xas)
+            mapping.nrpages -= nr_none
+            await kernel.shmem_uncharge(mapping.host, nr_none)
+            await xas_unlock_irq(xas)
+        for position in range(len(pagelist)):
+            await folio_ref_unfreeze(pagelist[position], 2)
+            await folio_unlock(pagelist[position])
+            await folio_putback_lru(pagelist[position])
+        hpage.mapping = None
+        await folio_unlock(hpage)
+        await folio_put(hpage)
+        return result
+
+    await xas_lock_irq(xas)
+    # Join all the small entries into a single multi-index entry.
+    xas_set_order(xas, start, order)
+    await xas_store(xas, hpage)
+    await xas_unlock_irq(xas)
+
+    for position in range(len(pagelist)):
+        pagelist[position].mapping = None
+        await folio_ref_unfreeze(pagelist[position], 1)
+        await folio_unlock(pagelist[position])
+        await folio_put(pagelist[position])
+
+    await folio_mark_uptodate(hpage)
+    await folio_ref_add(hpage, hpage.nr_pages - 1)
+    hpage.dirty = True
+    await folio_add_lru(hpage)
+    await kernel.retract_page_tables(mapping, start)
+    await folio_unlock(hpage)
+    return SCAN_SUCCEED

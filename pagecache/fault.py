@@ -1,0 +1,139 @@
+"""A CPU's access through a mapping, and the page fault it takes (``mm/memory.c``, shmem_fault())."""
+
+from __future__ import annotations
+
+from pagecache.folio import folio_put, folio_unlock
+from pagecache.inode import Inode
+from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
+from pagecache.mm import Vma, find_vma, pte_target
+from pagecache.shmem import SGP_CACHE, Vmf
+from pagecache.step import UseAfterFree, Wait, step
+
+__all__ = ["access", "handle_mm_fault", "shmem_fault"]
+
+
+async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str:
+    """One load or store by user space at the address where ``vma`` maps ``index``.
+
+    The CPU uses what its TLB holds; without an entry it walks the page table; without a mapping it
+    faults and tries the instruction again.
+
+    Args:
+        vma: the mapping.
+        index: the page of the file.
+        store: the content to store; ``None`` for a load.
+        waits: whether the thread sleeps for as long as a userfaultfd has its fault.
+
+    Returns:
+        The content (after the access), ``"SIGBUS"``, ``"SIGSEGV"``, or EVENT if ``waits`` is false.
+    """
+    if not vma.maps(index):
+        await step("exc_page_fault", vma, index)
+        return "SIGSEGV"
+    while True:
+        # Load or store, translation included: a TLB entry may outlive the page table's.
+        await step("load" if store is None else "store", vma, index, target=pte_target(index), writes=store is not None)
+        folio = vma.tlb.get(index) or vma.ptes.get(index)
+        if folio is not None:
+            vma.tlb[index] = folio
+            if store is not None:
+                folio.set_page_at(index, store)
+            return folio.page_at(index)
+        await down_read(vma.mm.mmap_lock)
+        found = find_vma(vma)
+        if found is None:
+            await up_read(vma.mm.mmap_lock)
+            return "SIGSEGV"
+        vmf = Vmf(vma, index, waits=waits)
+        error = await handle_mm_fault(vmf)
+        if vmf.fault_type:
+            # The mmap_lock has been released.
+            if vmf.fault_type != "VM_FAULT_RETRY":
+                return vmf.fault_type
+            continue
+        await up_read(vma.mm.mmap_lock)
+        if error:
+            return "SIGBUS"
+
+
+async def handle_mm_fault(vmf: Vmf) -> str:
+    """``handle_mm_fault()`` of a shared mapping: do_shared_fault(), finish_fault().
+
+    Returns:
+        An error (empty if there is none); look at ``vmf.fault_type`` first.
+    """
+    vma, index = vmf.vma, vmf.index
+    error, folio = await vma.mapping.kernel.shmem_fault(vmf)
+    if error or folio is None:
+        return error  # type: ignore[no-any-return]
+    table = vma.table(index)
+    if not table.present:
+        current = await step(
+            "pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True, fails="ENOMEM"
+        )
+        if current.failing:
+            await folio_unlock(folio)
+            await folio_put(folio)
+            return "ENOMEM"
+        table.present = True
+    await spin_lock(table.ptl)
+    # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
+    mapped = table.present and index not in vma.ptes
+    if mapped:
+        await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
+        vma.ptes[index] = folio  # the lookup's reference becomes the mapping's
+        folio.mapcount += 1
+    await spin_unlock(table.ptl)
+    await folio_unlock(folio)
+    if not mapped:
+        await folio_put(folio)
+    return ""
+
+
+async def shmem_fault(vmf: Vmf) -> tuple[str, object]:
+    """``shmem_fault()``: wait while the range is being punched, then find or allocate the page, locked."""
+    inode = vmf.vma.mapping.host
+    await step("i_private", target=("i_private", 0))
+    if inode.i_private is not None:
+        waited = await _shmem_falloc_wait(inode, vmf)
+        if waited:
+            return "", None
+    error, folio = await vmf.vma.mapping.kernel.shmem_get_folio(inode, vmf.index, SGP_CACHE, vmf)
+    return error, folio
+
+
+async def _shmem_falloc_wait(inode: Inode, vmf: Vmf) -> bool:
+    """``shmem_falloc_wait()``: sleep until the hole punch that covers the page is over.
+
+    "Trinity finds that probing a hole which tmpfs is punching can prevent the hole-punch from ever
+    completing."  The queue's head is on the puncher's stack: it is used under ``i_lock`` only,
+    and only as long as ``i_private`` points to it or we are still queued.
+
+    Returns:
+        Whether it waited; the mmap_lock has then been released.
+    """
+    current = await spin_lock(inode.i_lock)
+    falloc = inode.i_private
+    if falloc is None or falloc.waitq is None or not falloc.start <= vmf.index < falloc.next:
+        await spin_unlock(inode.i_lock)
+        return False
+    waitq = falloc.waitq
+    # maybe_unlock_mmap_for_io(): nobody must wait for the puncher with the mmap_lock held.
+    await up_read(vmf.vma.mm.mmap_lock)
+    if not waitq.alive:
+        raise UseAfterFree("shmem_falloc_wait() queues on a wait queue whose puncher has returned")
+    waitq.waiters.append(current)
+    await spin_unlock(inode.i_lock)
+    await step(
+        "schedule",
+        target=("i_private", 0),
+        ready=lambda: current not in waitq.waiters,
+        waits_for=lambda: Wait("the hole punch of its page", (waitq.owner,)),
+        sleeps=True,
+    )
+    # finish_wait() under i_lock, lest it race with wake_up_all(): we are off the queue, so the head,
+    # gone by now, is not dereferenced.
+    await spin_lock(inode.i_lock)
+    await spin_unlock(inode.i_lock)
+    vmf.fault_type = "VM_FAULT_RETRY"
+    return True

@@ -1,0 +1,122 @@
+"""A file: ``struct inode``, its ``struct address_space`` and ``struct shmem_inode_info``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
+from pagecache.step import step
+from pagecache.xarray import XArray
+
+if TYPE_CHECKING:
+    from pagecache.folio import Memory
+    from pagecache.kernel import Kernel
+    from pagecache.mm import Vma
+
+__all__ = [
+    "BLOCKS_PER_PAGE",
+    "AddressSpace",
+    "Inode",
+    "ShmemFalloc",
+    "ShmemInodeInfo",
+    "i_size_read",
+    "i_size_write",
+    "shmem_recalc_inode",
+]
+
+BLOCKS_PER_PAGE = 8
+
+
+class ShmemInodeInfo:
+    """``struct shmem_inode_info``: how many pages were allocated and how many are swapped out.
+
+    ``fallocend`` is the end of what fallocate() reserved, so that splitting a huge folio keeps it.
+    """
+
+    __slots__ = ("alloced", "fallocend", "lock", "swapped")
+
+    def __init__(self) -> None:
+        self.lock = SpinLock("info->lock", "info_lock")
+        self.alloced = 0
+        self.swapped = 0
+        self.fallocend = 0
+
+
+class ShmemFalloc:
+    """``struct shmem_falloc``: published in ``i_private`` while a range is punched or fallocated.
+
+    ``waitq`` is set for a hole punch: faults in the range wait there.
+    """
+
+    __slots__ = ("next", "start", "waitq")
+
+    def __init__(self, start: int, next_: int, waitq: WaitQueue | None) -> None:
+        self.start = start
+        self.next = next_
+        self.waitq = waitq
+
+
+class Inode:
+    """A shmem inode.  ``i_size`` is counted in pages: the model has no partial pages."""
+
+    __slots__ = ("i_blocks", "i_lock", "i_mapping", "i_private", "i_rwsem", "i_size", "info")
+
+    def __init__(self, nr_slots: int, size: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
+        self.i_rwsem = RwSemaphore("i_rwsem", "i_rwsem")
+        self.i_lock = SpinLock("i_lock", "i_lock")
+        self.i_size = size
+        self.i_blocks = 0
+        self.i_private: ShmemFalloc | None = None
+        self.info = ShmemInodeInfo()
+        self.i_mapping = AddressSpace(self, nr_slots, hpage_pmd_order, memory, kernel)
+
+
+class AddressSpace:
+    """``struct address_space``: the cached pages of one file and the VMAs that map it.
+
+    ``kernel`` is its table of functions, as ``a_ops`` is; ``memory`` the allocator its pages come from;
+    ``hpage_pmd_order`` what HPAGE_PMD_ORDER is in this world.
+    """
+
+    __slots__ = ("host", "hpage_pmd_order", "i_mmap", "i_mmap_rwsem", "i_pages", "kernel", "memory", "nrpages")
+
+    def __init__(self, host: Inode, nr_slots: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
+        self.host = host
+        self.hpage_pmd_order = hpage_pmd_order
+        self.i_pages = XArray(nr_slots)
+        self.nrpages = 0
+        self.i_mmap_rwsem = RwSemaphore("i_mmap_rwsem", "i_mmap_rwsem")
+        self.i_mmap: list[Vma] = []
+        self.memory = memory
+        self.kernel = kernel
+
+
+async def i_size_read(inode: Inode) -> int:
+    """``i_size_read()``, in pages."""
+    await step("i_size_read", target=("i_size", 0))
+    return inode.i_size
+
+
+async def i_size_write(inode: Inode, size: int) -> None:
+    """``i_size_write()``, in pages; under ``i_rwsem``."""
+    await step("i_size_write", size, target=("i_size", 0), writes=True)
+    inode.i_size = size
+
+
+async def shmem_recalc_inode(inode: Inode, alloced: int, swapped: int) -> None:
+    """``shmem_recalc_inode()`` as of 6.6: apply a change, then drop what memory management freed by itself.
+
+    Normally ``alloced == nrpages + swapped``.  Pages above that were dropped behind shmem's back.
+    Leaves out quota and the superblock's limits, so that ``i_blocks`` follows ``alloced``.
+    """
+    info = inode.info
+    await spin_lock(info.lock)
+    info.alloced += alloced
+    info.swapped += swapped
+    inode.i_blocks += alloced * BLOCKS_PER_PAGE
+    # READ_ONCE(nrpages): shmem does not hold the xa_lock here.
+    freed = info.alloced - info.swapped - inode.i_mapping.nrpages
+    if freed > 0:
+        info.alloced -= freed
+        inode.i_blocks -= freed * BLOCKS_PER_PAGE
+    await spin_unlock(info.lock)

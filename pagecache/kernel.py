@@ -1,0 +1,75 @@
+"""A kernel is a table of functions, like ``struct file_operations``.
+
+``KERNELS`` in :mod:`pagecache.kernels` lists the instances.  A kernel of one's own is a Python file that
+defines ``KERNEL``, usually as one of them with a function replaced::
+
+    from pagecache.kernels import LINUX_6_4
+
+    async def my_collapse_file(mm, mapping, start, cc): ...
+
+    KERNEL = LINUX_6_4.replace(name="my-patch", collapse_file=my_collapse_file)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Kernel"]
+
+KernelFunction = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The functions in which one kernel differs from another.
+
+    Raises:
+        TypeError: if a member is not a coroutine function.
+    """
+
+    name: str
+    summary: str
+    """One line for the list: the protocol in a sentence."""
+    source: str
+    """Commit, release or message-id."""
+
+    hpage_collapse_scan_file: KernelFunction
+    collapse_file: KernelFunction
+    retract_page_tables: KernelFunction
+    shmem_charge: KernelFunction
+    shmem_uncharge: KernelFunction
+    filemap_get_entry: KernelFunction
+    shmem_get_folio: KernelFunction
+    shmem_fault: KernelFunction
+    shmem_undo_range: KernelFunction
+    shmem_mfill_atomic_pte: KernelFunction
+    handle_userfault: KernelFunction
+    mapping_seek_hole_data: KernelFunction
+    mincore_page: KernelFunction
+    try_to_unmap: KernelFunction
+    split_folio: KernelFunction
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self)[3:]:
+            function = getattr(self, field.name)
+            if not inspect.iscoroutinefunction(function):
+                raise TypeError(
+                    f"kernel {self.name!r}: {field.name} is {function!r}, not a coroutine function; "
+                    f"define it with 'async def {field.name}(...)'"
+                )
+
+    def replace(self, **changes: Any) -> Kernel:
+        """This kernel with some members replaced.
+
+        Raises:
+            TypeError: if a name is not a member of the table, or a function is not a coroutine function.
+        """
+        members = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            if name not in members:
+                raise TypeError(f"a kernel has no member {name!r}; it has {', '.join(members)}")
+        return dataclasses.replace(self, **changes)

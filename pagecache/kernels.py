@@ -1,0 +1,159 @@
+"""The kernels, in the order of their protocols' appearance on the list.
+
+They differ in the collapse of shmem pages, its charge and its scan, and in nothing else: the page cache
+around it is that of 6.6 throughout, so that a verdict is about the protocol.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pagecache.collapse import (
+    linux_4_8,
+    linux_6_2,
+    linux_6_4,
+    linux_2026,
+    retry_during_scan,
+    stevens_v1,
+    stevens_v2,
+    stevens_v3,
+    stevens_v5,
+    wilcox_2023_02,
+    wilcox_2023_02_literal,
+)
+from pagecache.collapse.scan import (
+    hpage_collapse_scan_file_4_8,
+    hpage_collapse_scan_file_2026,
+    retract_page_tables_4_8,
+    retract_page_tables_6_6,
+)
+from pagecache.fault import shmem_fault
+from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
+from pagecache.huge_memory import split_folio
+from pagecache.kernel import Kernel
+from pagecache.rmap import try_to_unmap
+from pagecache.shmem import shmem_get_folio
+from pagecache.shmem_charge import (
+    shmem_charge_4_8,
+    shmem_charge_4_20,
+    shmem_charge_6_6,
+    shmem_uncharge_4_8,
+    shmem_uncharge_6_6,
+)
+from pagecache.syscalls import mincore_page
+from pagecache.truncate import shmem_undo_range
+from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
+
+__all__ = ["KERNELS", "KERNELS_BY_NAME", "LINUX_4_8", "LINUX_6_2", "LINUX_6_4", "LINUX_2026"]
+
+LINUX_6_2: Final = Kernel(
+    name="linux-6.2",
+    summary="store the new folio while scanning, copy afterwards",
+    source="mm/khugepaged.c at v6.2",
+    hpage_collapse_scan_file=hpage_collapse_scan_file_4_8,
+    collapse_file=linux_6_2.collapse_file,
+    retract_page_tables=retract_page_tables_4_8,
+    shmem_charge=shmem_charge_4_20,
+    shmem_uncharge=shmem_uncharge_4_8,
+    filemap_get_entry=filemap_get_entry,
+    shmem_get_folio=shmem_get_folio,
+    shmem_fault=shmem_fault,
+    shmem_undo_range=shmem_undo_range,
+    shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
+    handle_userfault=handle_userfault,
+    mapping_seek_hole_data=mapping_seek_hole_data,
+    mincore_page=mincore_page,
+    try_to_unmap=try_to_unmap,
+    split_folio=split_folio,
+)
+
+LINUX_4_8: Final = LINUX_6_2.replace(
+    name="linux-4.8",
+    summary="store the new page while scanning, frozen",
+    source="f3f0e1d2150b",
+    collapse_file=linux_4_8.collapse_file,
+    shmem_charge=shmem_charge_4_8,
+)
+
+STEVENS_V1: Final = LINUX_6_2.replace(
+    name="stevens-v1",
+    summary="6.2, giving up at a hole if the scanned VMA is armed",
+    source="David Stevens, 1 February 2023",
+    collapse_file=stevens_v1.collapse_file,
+)
+
+STEVENS_V2: Final = LINUX_6_2.replace(
+    name="stevens-v2",
+    summary="6.2, but holes stay holes, are counted again, and all VMAs are asked",
+    source="David Stevens, 6 February 2023",
+    collapse_file=stevens_v2.collapse_file,
+)
+
+WILCOX_2023_02: Final = LINUX_6_2.replace(
+    name="wilcox-2023-02",
+    summary="old folios stay in place, frozen; holes stay holes; copy, then store",
+    source="Matthew Wilcox, February 2023, repaired",
+    collapse_file=wilcox_2023_02.collapse_file,
+)
+
+WILCOX_2023_02_LITERAL: Final = LINUX_6_2.replace(
+    name="wilcox-2023-02-literal",
+    summary="the same as posted: old folios are freed before the store, the rollback skips pages",
+    source="Matthew Wilcox, February 2023",
+    collapse_file=wilcox_2023_02_literal.collapse_file,
+)
+
+RETRY_DURING_SCAN: Final = LINUX_6_2.replace(
+    name="retry-during-scan",
+    summary="RETRY entries in the holes from the scan to the store",
+    source="a remark of Matthew Wilcox, February 2023",
+    collapse_file=retry_during_scan.collapse_file,
+)
+
+STEVENS_V3: Final = LINUX_6_2.replace(
+    name="stevens-v3",
+    summary="v2, uptodate before it is stored, RETRY entries in the last section",
+    source="David Stevens, 14 February 2023",
+    collapse_file=stevens_v3.collapse_file,
+)
+
+STEVENS_V5: Final = LINUX_6_2.replace(
+    name="stevens-v5",
+    summary="old folios stay in place, frozen; copy, RETRY, recount, ask, store",
+    source="David Stevens, 7 March 2023",
+    collapse_file=stevens_v5.collapse_file,
+)
+
+LINUX_6_4: Final = LINUX_6_2.replace(
+    name="linux-6.4",
+    summary="old folios stay in place, locked; copy, RETRY, recount, ask, store",
+    source="a2e17cc2efc7 and e8c716bc6812",
+    collapse_file=linux_6_4.collapse_file,
+)
+
+LINUX_2026: Final = LINUX_6_4.replace(
+    name="linux-2026",
+    summary="6.4, charging after the scan, retracting page tables without the mmap_lock",
+    source="an mm development tree of 2026",
+    hpage_collapse_scan_file=hpage_collapse_scan_file_2026,
+    collapse_file=linux_2026.collapse_file,
+    retract_page_tables=retract_page_tables_6_6,
+    shmem_charge=shmem_charge_6_6,
+    shmem_uncharge=shmem_uncharge_6_6,
+)
+
+KERNELS: Final[tuple[Kernel, ...]] = (
+    LINUX_4_8,  # 2016
+    LINUX_6_2,  # what the thread began with
+    STEVENS_V1,  # February 2023
+    STEVENS_V2,
+    WILCOX_2023_02,
+    WILCOX_2023_02_LITERAL,
+    RETRY_DURING_SCAN,
+    STEVENS_V3,
+    STEVENS_V5,  # March 2023
+    LINUX_6_4,  # what was merged
+    LINUX_2026,
+)
+
+KERNELS_BY_NAME: Final = {kernel.name: kernel for kernel in KERNELS}

@@ -1,0 +1,154 @@
+"""Address spaces of processes: VMAs, page tables and the TLB (``struct mm_struct``).
+
+An address is written as the index of the page of the file that it maps, together with the VMA: VMA
+``v`` maps indices ``v.start`` to ``v.end - 1``.  A page table covers the range of one huge page; each entry
+maps one page, of a small folio or of a huge one.  PMD mappings are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pagecache.folio import Folio
+from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
+from pagecache.step import Target, Task, UseAfterFree, step
+
+if TYPE_CHECKING:
+    from pagecache.inode import AddressSpace
+
+__all__ = [
+    "Mm",
+    "PageTable",
+    "Vma",
+    "find_vma",
+    "flush_tlb_page",
+    "pte_clear",
+    "pte_target",
+    "userfaultfd_missing",
+    "zap_pte",
+]
+
+
+class Mm:
+    """``struct mm_struct``."""
+
+    __slots__ = ("mmap_lock", "name", "vmas")
+
+    def __init__(self, name: str, number: int) -> None:
+        self.name = name
+        self.mmap_lock = RwSemaphore(f"mmap_lock of {name}", "mmap_lock", number)
+        self.vmas: list[Vma] = []
+
+
+class PageTable:
+    """The page of page-table entries below one PMD, with its split lock.
+
+    ``present`` tells whether the PMD points to it: it comes with the first fault and goes when a
+    collapse retracts it.
+    """
+
+    __slots__ = ("present", "ptl")
+
+    def __init__(self, vma: int, number: int) -> None:
+        self.ptl = SpinLock(f"ptl of vma{vma}:{number}", "ptl", vma * 8 + number)
+        self.present = False
+
+
+class Vma:
+    """``struct vm_area_struct`` of a shared mapping, with its page table and what the TLB holds of it.
+
+    ``tlb`` maps an index to the folio through which the CPUs still reach it: an entry outlives the page
+    table's until flush_tlb_page().
+    ``uffd_waiters`` are the tasks whose faults were reported to the userfaultfd and not yet woken.
+    """
+
+    __slots__ = (
+        "alive",
+        "end",
+        "mapping",
+        "mm",
+        "number",
+        "ptes",
+        "start",
+        "tables",
+        "tlb",
+        "uffd_missing",
+        "uffd_waiters",
+    )
+
+    def __init__(self, number: int, mm: Mm, mapping: AddressSpace, start: int, end: int) -> None:
+        self.number = number
+        self.mm = mm
+        self.mapping = mapping
+        self.start = start
+        self.end = end
+        self.alive = True
+        self.uffd_missing = False
+        self.uffd_waiters: list[tuple[Task, int]] = []
+        self.tables = [PageTable(number, n) for n in range((end - 1 >> mapping.hpage_pmd_order) + 1)]
+        self.ptes: dict[int, Folio] = {}
+        self.tlb: dict[int, Folio] = {}
+
+    def __str__(self) -> str:
+        return f"vma{self.number}"
+
+    __repr__ = __str__
+
+    def table(self, index: int) -> PageTable:
+        """The page table that has the entry for ``index``."""
+        return self.tables[index >> self.mapping.hpage_pmd_order]
+
+    def maps(self, index: int) -> bool:
+        """Does it map this index of the file?"""
+        return self.start <= index < self.end
+
+
+def pte_target(index: int) -> Target:
+    """The page at ``index`` as a CPU sees it through any mapping: page-table entry and content."""
+    return ("page", index)
+
+
+def userfaultfd_missing(vma: Vma) -> bool:
+    """``userfaultfd_missing()``: VM_UFFD_MISSING.  Its writer holds mmap_lock for writing.
+
+    Raises:
+        UseAfterFree: if the VMA has been unmapped.
+    """
+    if not vma.alive:
+        raise UseAfterFree(f"vm_flags of {vma} after it had been unmapped")
+    return vma.uffd_missing
+
+
+def find_vma(vma: Vma) -> Vma | None:
+    """``find_vma()`` of the address where ``vma`` was: itself, or nothing once unmapped; under mmap_lock."""
+    return vma if vma.alive else None
+
+
+async def pte_clear(vma: Vma, index: int) -> Folio | None:
+    """``ptep_get_and_clear()``: empty the entry; under the page-table lock.  The TLB still has it."""
+    await step("ptep_get_and_clear", vma, index, target=pte_target(index), writes=True)
+    return vma.ptes.pop(index, None)
+
+
+async def flush_tlb_page(vma: Vma, index: int) -> None:
+    """``flush_tlb_page()``: from now on no CPU reaches the page through an old entry."""
+    await step("flush_tlb_page", vma, index, target=pte_target(index), writes=True)
+    vma.tlb.pop(index, None)
+
+
+async def zap_pte(vma: Vma, index: int) -> Folio | None:
+    """``zap_pte_range()`` of one entry: clear, flush, and only then let go of the page (mmu_gather).
+
+    Returns:
+        The folio that was mapped; its reference is the caller's to drop.
+    """
+    table = vma.table(index)
+    await spin_lock(table.ptl)
+    folio = vma.ptes.get(index)
+    if folio is not None:
+        await pte_clear(vma, index)
+        folio.mapcount -= 1
+    await spin_unlock(table.ptl)
+    if folio is not None:
+        await flush_tlb_page(vma, index)
+    return folio

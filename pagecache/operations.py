@@ -1,0 +1,335 @@
+"""What a task of a program can do, mostly system calls: frozen records with one coroutine each.
+
+The ``repr`` of an operation is what reports and the corpus show; fields that have their default are left
+out.  Sizes, indices and lengths are counted in pages of the file.  ``vma`` is the number of a mapping in
+the world's list.
+
+Results are what user space gets: an ``int``, the content of a page (see :mod:`pagecache.folio`), the name of
+an error (``"EEXIST"``), or a signal (``"SIGBUS"``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from pagecache.collapse.scan import madvise_collapse
+from pagecache.fault import access
+from pagecache.filemap import SEEK_DATA, SEEK_HOLE
+from pagecache.folio import ZERO
+from pagecache.syscalls import (
+    do_munmap,
+    mincore,
+    shmem_fallocate,
+    shmem_file_llseek,
+    shmem_file_read,
+    shmem_file_write,
+    shmem_punch_hole,
+    shmem_setattr_size,
+)
+from pagecache.userfaultfd import EVENT, mfill_atomic, userfaultfd_register, userfaultfd_unregister
+from pagecache.world import World, WorldSpec
+
+__all__ = [
+    "EVENT",
+    "OPERATIONS",
+    "OPERATIONS_BY_NAME",
+    "Collapse",
+    "Fallocate",
+    "Load",
+    "Mincore",
+    "Munmap",
+    "Operation",
+    "PunchHole",
+    "Read",
+    "Result",
+    "SeekData",
+    "SeekHole",
+    "Store",
+    "Touch",
+    "Truncate",
+    "UffdCopy",
+    "UffdRegister",
+    "UffdUnregister",
+    "UffdZeropage",
+    "Write",
+]
+
+Result = int | str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Operation:
+    """The shape of all operations; not one itself."""
+
+    task_name: ClassVar[str] = ""
+    """What a person would call a task that begins with it."""
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)
+            if field.default is dataclasses.MISSING or getattr(self, field.name) != field.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def problem(self, world: WorldSpec) -> str:
+        """Why it makes no sense in this world, as a sentence with the value and the remedy; empty if it does."""
+        pages = len(world.pages)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool):
+                continue
+            if value < 0:
+                return f"{field.name} is {value}; it must not be negative"
+            if field.name == "vma" and value >= len(world.vmas):
+                return f"vma is {value}, but the world has {len(world.vmas)}; choose 0 to {len(world.vmas) - 1}"
+            if field.name in ("index", "start") and value >= pages:
+                return f"{field.name} is {value}, but the file has {pages} pages; choose 0 to {pages - 1}"
+            if field.name == "size" and value > pages:
+                return f"size is {value}, but the file has {pages} pages; choose 0 to {pages}"
+            if field.name == "length":
+                start = self.start
+                if value == 0 or start + value > pages:
+                    return (
+                        f"length is {value} from {start}, but the file has {pages} pages; choose 1 to {pages - start}"
+                    )
+        return ""
+
+    async def run(self, world: World, tag: str) -> Result:
+        """Carry it out; ``tag`` is the content that this operation writes, if it writes."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Collapse(Operation):
+    """``madvise(MADV_COLLAPSE)`` of the huge page that starts at ``start``.  Result: 0 or an error."""
+
+    task_name: ClassVar[str] = "khugepaged"
+    start: int
+    vma: int = 0
+
+    def problem(self, world: WorldSpec) -> str:
+        nr = 1 << world.hpage_order
+        if self.start % nr:
+            return f"start is {self.start}; with hpage_order {world.hpage_order} it must be a multiple of {nr}"
+        return super(Collapse, self).problem(world)
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await madvise_collapse(world.vmas[self.vma], self.start)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Load(Operation):
+    """A load through a mapping; faults as needed, and waits for the userfaultfd if it must.
+
+    Result: the content; SIGBUS beyond the end of the file; SIGSEGV if it is not mapped.
+    """
+
+    task_name: ClassVar[str] = "load"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await access(world.vmas[self.vma], self.index, None, waits=True)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Store(Operation):
+    """A store through a mapping.  Result: 0, SIGBUS or SIGSEGV."""
+
+    task_name: ClassVar[str] = "store"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        answer = await access(world.vmas[self.vma], self.index, tag, waits=True)
+        return 0 if answer == tag else answer
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Touch(Operation):
+    """A load by a thread that nobody needs again: if its fault is reported to a userfaultfd, it stays asleep.
+
+    Result: :data:`EVENT` in that case, otherwise as for Load.
+    """
+
+    task_name: ClassVar[str] = "touch"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await access(world.vmas[self.vma], self.index, None, waits=False)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Read(Operation):
+    """``pread()`` of one page.  Result: its content, or 0 at or behind the end of the file."""
+
+    task_name: ClassVar[str] = "read"
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_file_read(world.inode, self.index)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Write(Operation):
+    """``pwrite()`` of one whole page.  Result: 1 (page written), or an error."""
+
+    task_name: ClassVar[str] = "write"
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_file_write(world.inode, self.index, tag)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SeekData(Operation):
+    """``lseek(SEEK_DATA)``.  Result: the first index from ``index`` on with data, or ENXIO."""
+
+    task_name: ClassVar[str] = "lseek"
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_file_llseek(world.inode, self.index, SEEK_DATA)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SeekHole(Operation):
+    """``lseek(SEEK_HOLE)``.  Result: the first index from ``index`` on without data (the end counts), or ENXIO."""
+
+    task_name: ClassVar[str] = "lseek"
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_file_llseek(world.inode, self.index, SEEK_HOLE)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Mincore(Operation):
+    """``mincore()`` of one page.  Result: 1 or 0, or ENOMEM if it is not mapped."""
+
+    task_name: ClassVar[str] = "mincore"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await mincore(world.vmas[self.vma], self.index)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Truncate(Operation):
+    """``ftruncate()``.  Result: 0."""
+
+    task_name: ClassVar[str] = "truncate"
+    size: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_setattr_size(world.inode, self.size)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PunchHole(Operation):
+    """``fallocate(FALLOC_FL_PUNCH_HOLE)``.  Result: 0."""
+
+    task_name: ClassVar[str] = "punch"
+    start: int
+    length: int = 1
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_punch_hole(world.inode, self.start, self.length)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Fallocate(Operation):
+    """``fallocate()``.  Result: 0 or an error."""
+
+    task_name: ClassVar[str] = "fallocate"
+    start: int
+    length: int = 1
+    keep_size: bool = False
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_fallocate(world.inode, self.start, self.length, keep_size=self.keep_size)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UffdRegister(Operation):
+    """``ioctl(UFFDIO_REGISTER)`` of a whole mapping, MISSING mode.  Result: 0 or EINVAL."""
+
+    task_name: ClassVar[str] = "uffd"
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await userfaultfd_register(world.vmas[self.vma])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UffdUnregister(Operation):
+    """``ioctl(UFFDIO_UNREGISTER)`` of a whole mapping.  Result: 0 or EINVAL."""
+
+    task_name: ClassVar[str] = "uffd"
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await userfaultfd_unregister(world.vmas[self.vma])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UffdCopy(Operation):
+    """``ioctl(UFFDIO_COPY)`` of one page.  Result: 0, EEXIST, EFAULT, ENOENT or ENOMEM."""
+
+    task_name: ClassVar[str] = "uffd"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await mfill_atomic(world.vmas[self.vma], self.index, tag)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UffdZeropage(Operation):
+    """``ioctl(UFFDIO_ZEROPAGE)`` of one page.  Results as for UffdCopy."""
+
+    task_name: ClassVar[str] = "uffd"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await mfill_atomic(world.vmas[self.vma], self.index, ZERO)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Munmap(Operation):
+    """``munmap()`` of a whole mapping.  Result: 0."""
+
+    task_name: ClassVar[str] = "munmap"
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await do_munmap(world.vmas[self.vma])
+
+
+OPERATIONS: Final[tuple[type[Operation], ...]] = (
+    Collapse,  # the protocol under test
+    Load,  # through a mapping
+    Store,
+    Touch,
+    Read,  # through the file
+    Write,
+    SeekData,  # looks and never locks a folio
+    SeekHole,
+    Mincore,
+    Truncate,  # takes pages away
+    PunchHole,
+    Fallocate,
+    UffdRegister,  # user space fills the holes itself
+    UffdUnregister,
+    UffdCopy,
+    UffdZeropage,
+    Munmap,
+)
+
+OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

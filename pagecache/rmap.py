@@ -1,0 +1,69 @@
+"""Finding and removing the page-table entries that map a folio (``mm/rmap.c``, ``mm/memory.c``)."""
+
+from __future__ import annotations
+
+from pagecache.folio import Folio, drop_references, folio_put
+from pagecache.inode import AddressSpace
+from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
+from pagecache.mm import flush_tlb_page, pte_clear, zap_pte
+from pagecache.step import step
+
+__all__ = ["try_to_unmap", "try_to_unmap_flush", "unmap_mapping_range"]
+
+
+async def try_to_unmap(
+    mapping: AddressSpace, folio: Folio, *, rmap_locked: bool = False, batch_flush: bool = False
+) -> None:
+    """``try_to_unmap()``: empty every page-table entry that maps the locked ``folio``.
+
+    Args:
+        mapping: the file.
+        folio: locked by the caller, so that no new entry can appear.
+        rmap_locked: TTU_RMAP_LOCKED, the caller holds ``i_mmap_rwsem``.
+        batch_flush: TTU_BATCH_FLUSH, the TLB is flushed by a later try_to_unmap_flush(); until then CPUs
+            still reach the page through old entries.
+    """
+    if not rmap_locked:
+        await down_read(mapping.i_mmap_rwsem)
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        for index in range(folio.index, folio.next_index):
+            # page_vma_mapped_walk() peeks before it takes the lock: an entry can only go away.
+            if vma.ptes.get(index) is not folio:
+                continue
+            table = vma.table(index)
+            await spin_lock(table.ptl)
+            if vma.ptes.get(index) is folio:
+                await pte_clear(vma, index)
+                if not batch_flush:
+                    await flush_tlb_page(vma, index)
+                folio.mapcount -= 1
+                # page_remove_rmap(), then folio_put(): the cache's reference remains.
+                drop_references(folio, 1)
+            await spin_unlock(table.ptl)
+    if not rmap_locked:
+        await up_read(mapping.i_mmap_rwsem)
+
+
+async def try_to_unmap_flush(mapping: AddressSpace) -> None:
+    """``try_to_unmap_flush()``: the TLB flush that try_to_unmap(batch_flush=True) put off."""
+    await step("try_to_unmap_flush", target=("tlb", 0), writes=True)
+    for vma in mapping.i_mmap:
+        vma.tlb.clear()
+
+
+async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int) -> None:
+    """``unmap_mapping_range()``: zap whatever maps indices ``start`` to ``end - 1``, in every VMA.
+
+    It does not lock the folios: a fault may map one again at once.
+    """
+    await down_read(mapping.i_mmap_rwsem)
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        for index in range(max(start, vma.start), min(end, vma.end)):
+            if index not in vma.ptes:
+                continue
+            folio = await zap_pte(vma, index)
+            if folio is not None:
+                await folio_put(folio)
+    await up_read(mapping.i_mmap_rwsem)

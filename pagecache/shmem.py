@@ -1,0 +1,175 @@
+"""Finding and filling the pages of a shmem file (``mm/shmem.c``).
+
+Leaves out: swap (a value entry never occurs yet), huge pages allocated by a fault (``huge=``), quota and the
+superblock's limits, the memory controller.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pagecache.filemap import filemap_remove_folio
+from pagecache.folio import (
+    ZERO,
+    Folio,
+    Memory,
+    __folio_set_locked,
+    folio_add_lru,
+    folio_lock,
+    folio_mark_uptodate,
+    folio_put,
+    folio_unlock,
+)
+from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
+from pagecache.mm import Vma, pte_target, userfaultfd_missing
+from pagecache.step import step
+from pagecache.xarray import XaState, xas_find_conflict, xas_lock_irq, xas_store, xas_unlock_irq
+
+__all__ = [
+    "SGP_CACHE",
+    "SGP_FALLOC",
+    "SGP_NOALLOC",
+    "SGP_READ",
+    "SGP_WRITE",
+    "Vmf",
+    "alloc_folio",
+    "shmem_add_to_page_cache",
+    "shmem_get_folio",
+]
+
+SGP_READ: Final = 0  # don't exceed i_size, don't allocate page
+SGP_NOALLOC: Final = 1  # like SGP_READ, but fail on hole and zero a fallocated page
+SGP_CACHE: Final = 2  # don't exceed i_size, may allocate page
+SGP_WRITE: Final = 3  # may exceed i_size, may allocate !Uptodate page
+SGP_FALLOC: Final = 4  # like SGP_WRITE, but make existing page Uptodate
+
+
+class Vmf:
+    """``struct vm_fault``: one page fault, and how it ended besides an error.
+
+    ``fault_type`` is empty, ``"VM_FAULT_RETRY"`` (the mmap_lock has been released, try again) or
+    ``EVENT`` (the same, and the fault was left with the userfaultfd).  ``waits`` tells whether the
+    thread sleeps until user space has resolved its fault.
+    """
+
+    __slots__ = ("fault_type", "index", "vma", "waits")
+
+    def __init__(self, vma: Vma, index: int, *, waits: bool) -> None:
+        self.vma = vma
+        self.index = index
+        self.waits = waits
+        self.fault_type = ""
+
+
+async def alloc_folio(memory: Memory, order: int) -> Folio | None:
+    """``folio_alloc()``: a folio with one reference and unknown content; ``None`` without memory."""
+    current = await step("folio_alloc", order, sleeps=True, fails="ENOMEM")
+    if current.failing:
+        return None
+    return memory.new_folio(order)
+
+
+async def shmem_add_to_page_cache(folio: Folio, mapping: AddressSpace, index: int) -> str:
+    """``shmem_add_to_page_cache()`` of a small folio over a hole.
+
+    Returns:
+        Empty, or ``"EEXIST"`` if anything at all stands there, a RETRY entry included.
+    """
+    folio.refcount += folio.nr_pages  # nobody can see it yet
+    folio.mapping = mapping
+    folio.index = index
+    xas = XaState(mapping.i_pages, index, folio.order)
+    await xas_lock_irq(xas)
+    conflict = await xas_find_conflict(xas)
+    if conflict is not None:
+        await xas_unlock_irq(xas)
+        folio.mapping = None
+        folio.refcount -= folio.nr_pages
+        return "EEXIST"
+    await xas_store(xas, folio)
+    mapping.nrpages += folio.nr_pages
+    await xas_unlock_irq(xas)
+    return ""
+
+
+async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = None) -> tuple[str, Folio | None]:
+    """``shmem_get_folio_gfp()``: find the page in the cache, or allocate it.
+
+    Args:
+        inode: the file.
+        index: which page.
+        sgp: what to do about a hole and about the end of the file.
+        vmf: for page faults only; ``vmf.fault_type`` is set if a userfaultfd took the fault.
+
+    Returns:
+        An error (empty if there is none) and the folio, locked and referenced; no folio and no error for a hole
+        under SGP_READ, or for a fault that a userfaultfd took.
+    """
+    mapping = inode.i_mapping
+    while True:
+        if sgp <= SGP_CACHE:
+            size = await i_size_read(inode)
+            if index >= size:
+                return "EINVAL", None
+        entry = await mapping.kernel.filemap_get_entry(mapping, index)
+        if isinstance(entry, Folio):
+            folio = entry
+            await folio_lock(folio)
+            # Has the folio been truncated, or collapsed, while we waited?
+            if folio.mapping is not mapping:
+                await folio_unlock(folio)
+                await folio_put(folio)
+                continue
+            if folio.uptodate:
+                return "", folio
+            if sgp != SGP_READ:
+                # A fallocated folio.  An SGP_WRITE caller clears what it does not write.
+                return await _clear_and_check_size(inode, folio, index, sgp, alloced=False)
+            await folio_unlock(folio)
+            await folio_put(folio)
+            return "", None
+        if sgp == SGP_READ:
+            return "", None
+        if sgp == SGP_NOALLOC:
+            return "ENOENT", None
+        if vmf is not None and userfaultfd_missing(vmf.vma):
+            await mapping.kernel.handle_userfault(vmf)
+            return "", None
+        fresh = await alloc_folio(mapping.memory, 0)
+        if fresh is None:
+            return "ENOMEM", None
+        await __folio_set_locked(fresh)
+        fresh.swapbacked = True
+        error = await shmem_add_to_page_cache(fresh, mapping, index)
+        if error:
+            await folio_unlock(fresh)
+            await folio_put(fresh)
+            continue
+        await shmem_recalc_inode(inode, 1, 0)
+        await folio_add_lru(fresh)
+        # Let SGP_FALLOC use the SGP_WRITE optimisation on a new folio: it stays !uptodate.
+        fresh_sgp = SGP_WRITE if sgp == SGP_FALLOC else sgp
+        return await _clear_and_check_size(inode, fresh, index, fresh_sgp, alloced=True)
+
+
+async def _clear_and_check_size(
+    inode: Inode, folio: Folio, index: int, sgp: int, *, alloced: bool
+) -> tuple[str, Folio | None]:
+    """The tail of shmem_get_folio_gfp(), from its label ``clear:`` on."""
+    if sgp != SGP_WRITE and not folio.uptodate:
+        await step("clear_highpage", folio, target=pte_target(index), writes=True)
+        for offset in range(folio.nr_pages):
+            folio.pages[offset] = ZERO
+        await folio_mark_uptodate(folio)
+    if sgp > SGP_CACHE:
+        return "", folio
+    # Perhaps the file has been truncated since we checked.
+    size = await i_size_read(inode)
+    if index < size:
+        return "", folio
+    if alloced:
+        await filemap_remove_folio(inode.i_mapping, folio)
+    await shmem_recalc_inode(inode, 0, 0)
+    await folio_unlock(folio)
+    await folio_put(folio)
+    return "EINVAL", None

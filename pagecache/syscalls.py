@@ -1,0 +1,258 @@
+"""The system calls of a shmem file (``mm/shmem.c``, ``mm/mincore.c``, ``mm/mmap.c``)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pagecache.folio import Folio, folio_mark_uptodate, folio_put, folio_test_uptodate, folio_unlock
+from pagecache.inode import Inode, ShmemFalloc, i_size_read, i_size_write
+from pagecache.locks import (
+    WaitQueue,
+    down_read,
+    down_write,
+    spin_lock,
+    spin_unlock,
+    up_read,
+    up_write,
+)
+from pagecache.mm import Vma, find_vma, pte_target, zap_pte
+from pagecache.rmap import unmap_mapping_range
+from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
+from pagecache.step import step
+from pagecache.truncate import INFINITY
+from pagecache.xarray import Entry
+
+__all__ = [
+    "do_munmap",
+    "mincore",
+    "mincore_page",
+    "shmem_evict_inode",
+    "shmem_fallocate",
+    "shmem_file_llseek",
+    "shmem_file_read",
+    "shmem_file_write",
+    "shmem_punch_hole",
+    "shmem_setattr_size",
+]
+
+END_OF_FILE: Final = 0
+
+
+async def shmem_file_read(inode: Inode, index: int) -> int | str:
+    """``shmem_file_read_iter()`` of one page.
+
+    Takes no ``i_rwsem``: it looks at ``i_size`` before it finds the page and again after, and copies
+    from the page unlocked.
+
+    Returns:
+        The content; 0 bytes at the end of the file; an error.
+    """
+    size = await i_size_read(inode)
+    if index >= size:
+        return END_OF_FILE
+    error, folio = await inode.i_mapping.kernel.shmem_get_folio(inode, index, SGP_READ)
+    if error:
+        return END_OF_FILE if error == "EINVAL" else str(error)
+    if folio is not None:
+        await folio_unlock(folio)
+    size = await i_size_read(inode)
+    if index >= size:
+        if folio is not None:
+            await folio_put(folio)
+        return END_OF_FILE
+    if folio is None:
+        return "0"
+    await step("copy_page_to_iter", folio, target=pte_target(index))
+    content: str = folio.page_at(index)
+    await folio_put(folio)
+    return content
+
+
+async def shmem_file_write(inode: Inode, index: int, content: str) -> int | str:
+    """``shmem_file_write_iter()`` of one whole page: shmem_write_begin(), copy, shmem_write_end().
+
+    Returns:
+        1, the page written, or an error.
+    """
+    await down_write(inode.i_rwsem)
+    error, folio = await inode.i_mapping.kernel.shmem_get_folio(inode, index, SGP_WRITE)
+    if error:
+        await up_write(inode.i_rwsem)
+        return str(error)
+    await step("copy_page_from_iter", folio, target=pte_target(index), writes=True)
+    folio.set_page_at(index, content)
+    # shmem_write_end() raises i_size before it marks the folio uptodate; the folio lock covers both.
+    if index + 1 > inode.i_size:
+        await i_size_write(inode, index + 1)
+    if not folio.uptodate:
+        await folio_mark_uptodate(folio)
+    folio.dirty = True
+    await folio_unlock(folio)
+    await folio_put(folio)
+    await up_write(inode.i_rwsem)
+    return 1
+
+
+async def shmem_file_llseek(inode: Inode, index: int, whence: int) -> int | str:
+    """``shmem_file_llseek()`` for SEEK_DATA and SEEK_HOLE.
+
+    Under ``i_rwsem``, so that no write, truncate, punch or fallocate runs; faults and collapses do.
+    """
+    await down_write(inode.i_rwsem)
+    mapping = inode.i_mapping
+    answer: int | str = await mapping.kernel.mapping_seek_hole_data(mapping, index, inode.i_size, whence)
+    await up_write(inode.i_rwsem)
+    return answer
+
+
+async def mincore(vma: Vma, index: int) -> int | str:
+    """``mincore()`` of one page: under the mmap_lock, walk the page table, else ask the page cache."""
+    await down_read(vma.mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None or not vma.maps(index):
+        await up_read(vma.mm.mmap_lock)
+        return "ENOMEM"
+    table = vma.table(index)
+    await step("pmd_offset", vma, index, target=("pmd", vma.number))
+    if not table.present:
+        # mincore_unmapped_range(): no page table, no lock.
+        answer: int = await vma.mapping.kernel.mincore_page(vma, index)
+    else:
+        # mincore_pte_range() holds the page-table lock around the lookup in the page cache.
+        await spin_lock(table.ptl)
+        answer = 1
+        if index not in vma.ptes:
+            answer = await vma.mapping.kernel.mincore_page(vma, index)
+        await spin_unlock(table.ptl)
+    await up_read(vma.mm.mmap_lock)
+    return answer
+
+
+async def mincore_page(vma: Vma, index: int) -> int:
+    """``mincore_page()``: is the page in the cache, and uptodate?  May be called in atomic context."""
+    entry: Entry = await vma.mapping.kernel.filemap_get_entry(vma.mapping, index)
+    if not isinstance(entry, Folio):
+        return 0
+    uptodate = await folio_test_uptodate(entry)
+    await folio_put(entry)
+    return int(uptodate)
+
+
+async def shmem_setattr_size(inode: Inode, size: int) -> int:
+    """``shmem_setattr()`` of ATTR_SIZE, that is ftruncate(), to ``size`` pages."""
+    await down_write(inode.i_rwsem)
+    old_size = inode.i_size
+    mapping = inode.i_mapping
+    if size != old_size:
+        await i_size_write(inode, size)
+    if size <= old_size:
+        if old_size > size:
+            await unmap_mapping_range(mapping, size, INFINITY)
+        if inode.info.alloced:
+            await mapping.kernel.shmem_undo_range(inode, size, INFINITY, unfalloc=False)
+        if old_size > size:
+            # "unmap again to remove racily COWed private pages"
+            await unmap_mapping_range(mapping, size, INFINITY)
+    await up_write(inode.i_rwsem)
+    return 0
+
+
+async def shmem_punch_hole(inode: Inode, start: int, length: int) -> int:
+    """``shmem_fallocate(FALLOC_FL_PUNCH_HOLE)`` of whole pages.
+
+    Published in ``i_private``, so that faults in the range wait instead of filling it again; a fault
+    that looked before that may still insert its page once.
+    """
+    current = await down_write(inode.i_rwsem)
+    waitq = WaitQueue(current)
+    await spin_lock(inode.i_lock)
+    await step("i_private", start, start + length, target=("i_private", 0), writes=True)
+    inode.i_private = ShmemFalloc(start, start + length, waitq)
+    await spin_unlock(inode.i_lock)
+    mapping = inode.i_mapping
+    await unmap_mapping_range(mapping, start, start + length)
+    await mapping.kernel.shmem_undo_range(inode, start, start + length - 1, unfalloc=False)
+    await spin_lock(inode.i_lock)
+    await step("wake_up_all", target=("i_private", 0), writes=True)
+    inode.i_private = None
+    waitq.waiters.clear()
+    waitq.alive = False
+    await spin_unlock(inode.i_lock)
+    await up_write(inode.i_rwsem)
+    return 0
+
+
+async def shmem_fallocate(inode: Inode, start: int, length: int, *, keep_size: bool) -> int | str:
+    """``shmem_fallocate()``: reserve pages, leaving them !uptodate so that a failure can recognise and undo them.
+
+    Returns:
+        0, ``"EINTR"`` after a signal, or ``"ENOMEM"``.
+    """
+    await down_write(inode.i_rwsem)
+    mapping = inode.i_mapping
+    end = start + length
+    falloc = ShmemFalloc(start, start, None)
+    await spin_lock(inode.i_lock)
+    await step("i_private", start, target=("i_private", 0), writes=True)
+    inode.i_private = falloc
+    await spin_unlock(inode.i_lock)
+    undo_fallocend = inode.info.fallocend
+    inode.info.fallocend = max(undo_fallocend, end)
+    error = ""
+    for index in range(start, end):
+        current = await step("signal_pending", fails="EINTR")
+        if current.failing:
+            error, folio = "EINTR", None
+        else:
+            error, folio = await mapping.kernel.shmem_get_folio(inode, index, SGP_FALLOC)
+        if error:
+            inode.info.fallocend = undo_fallocend
+            if index > start:
+                await mapping.kernel.shmem_undo_range(inode, start, index - 1, unfalloc=True)
+            break
+        assert folio is not None
+        falloc.next = index + 1
+        folio.dirty = True
+        await folio_unlock(folio)
+        await folio_put(folio)
+    if not error and not keep_size and end > inode.i_size:
+        await i_size_write(inode, end)
+    await spin_lock(inode.i_lock)
+    await step("i_private", target=("i_private", 0), writes=True)
+    inode.i_private = None
+    await spin_unlock(inode.i_lock)
+    await up_write(inode.i_rwsem)
+    return error or 0
+
+
+async def do_munmap(vma: Vma) -> int:
+    """``do_vmi_munmap()`` of a whole VMA: take it out, zap its page table, then forget it."""
+    mm, mapping = vma.mm, vma.mapping
+    await down_write(mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None:
+        await up_write(mm.mmap_lock)
+        return 0
+    mm.vmas.remove(vma)
+    for index in range(vma.start, vma.end):
+        if index not in vma.ptes:
+            continue
+        folio = await zap_pte(vma, index)
+        if folio is not None:
+            await folio_put(folio)
+    # free_pgtables(): unlink_file_vma() before the tables go, so that no rmap walk meets them.
+    await down_write(mapping.i_mmap_rwsem)
+    mapping.i_mmap.remove(vma)
+    await up_write(mapping.i_mmap_rwsem)
+    vma.uffd_missing = False
+    vma.uffd_waiters.clear()  # userfaultfd_unmap_complete(): who waits is woken, and finds no VMA
+    vma.alive = False
+    await up_write(mm.mmap_lock)
+    return 0
+
+
+async def shmem_evict_inode(inode: Inode) -> None:
+    """``shmem_evict_inode()`` and clear_inode(): after the last close, everything goes."""
+    mapping = inode.i_mapping
+    await i_size_write(inode, 0)
+    await mapping.kernel.shmem_undo_range(inode, 0, INFINITY, unfalloc=False)

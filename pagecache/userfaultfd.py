@@ -1,0 +1,240 @@
+"""userfaultfd: registration, delivery of events, and filling pages (``fs/userfaultfd.c``, ``mm/userfaultfd.c``).
+
+MISSING mode only; a registration covers a whole VMA.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pagecache.filemap import filemap_remove_folio
+from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock
+from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
+from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
+from pagecache.mm import Vma, find_vma, pte_target
+from pagecache.shmem import Vmf, alloc_folio, shmem_add_to_page_cache
+from pagecache.step import Wait, step
+
+__all__ = [
+    "EVENT",
+    "any_vma_missing",
+    "handle_userfault",
+    "mfill_atomic",
+    "shmem_mfill_atomic_pte",
+    "userfaultfd_register",
+    "userfaultfd_unregister",
+]
+
+EVENT: Final = "UFFD_EVENT_PAGEFAULT"
+"""The result of a Touch() whose fault was reported to the userfaultfd."""
+
+
+def _uffd(vma: Vma) -> tuple[str, int]:
+    return ("userfaultfd", vma.number)
+
+
+async def handle_userfault(vmf: Vmf) -> None:
+    """``handle_userfault()``: report the fault, let go of the mmap_lock, sleep until it is resolved.
+
+    The order matters:
+
+     1. The fault joins the queue.
+     2. userfaultfd_must_wait() looks at the page table once more.
+     3. Only then does the thread sleep.
+
+    Whoever fills the page after 2 finds the fault in the queue and wakes it.  Afterwards the fault
+    is simply tried again.
+    """
+    vma, index = vmf.vma, vmf.index
+    current = await step("handle_userfault", vma, index, target=_uffd(vma), writes=True)
+    waiter = (current, index)
+    vma.uffd_waiters.append(waiter)
+    await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
+    must_wait = index not in vma.ptes
+    await up_read(vma.mm.mmap_lock)
+    vmf.fault_type = "VM_FAULT_RETRY"
+    if must_wait and not vmf.waits:
+        # The thread is asleep for good as far as the program goes: it ends here.
+        vmf.fault_type = EVENT
+        vma.uffd_waiters.remove(waiter)
+        return
+    if must_wait:
+        await step(
+            "schedule",
+            target=_uffd(vma),
+            ready=lambda: waiter not in vma.uffd_waiters,
+            waits_for=lambda: Wait(f"user space to fill index {index} of {vma}", user=True),
+            sleeps=True,
+        )
+    if waiter in vma.uffd_waiters:
+        vma.uffd_waiters.remove(waiter)
+
+
+async def any_vma_missing(mapping: AddressSpace, first: int, last: int) -> bool:
+    """``vma_interval_tree_foreach(vma, &mapping->i_mmap, first, last)`` asking for userfaultfd_missing().
+
+    Under ``i_mmap_rwsem``, which keeps the VMAs in place but not their flags: REGISTER may come between two
+    looks.  ``last`` is inclusive, as in the interval tree.
+    """
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        if vma.start > last or vma.end <= first:
+            continue
+        await step("userfaultfd_missing", vma, target=("vm_flags", vma.number))
+        if vma.uffd_missing:
+            return True
+    return False
+
+
+async def _wake_userfault(vma: Vma, index: int | None) -> None:
+    """``wake_userfault()``: wake the faults at ``index``, or all of them."""
+    await step("wake_userfault", vma, target=_uffd(vma), writes=True)
+    vma.uffd_waiters[:] = [waiter for waiter in vma.uffd_waiters if index is not None and waiter[1] != index]
+
+
+async def userfaultfd_register(vma: Vma) -> int | str:
+    """``userfaultfd_register()``: set VM_UFFD_MISSING under the mmap_lock.
+
+    It takes neither ``i_rwsem`` nor the ``xa_lock`` nor any folio lock, and looks at no page.
+    """
+    await down_write(vma.mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None:
+        await up_write(vma.mm.mmap_lock)
+        return "EINVAL"
+    await step("vm_flags_set", vma, "VM_UFFD_MISSING", target=("vm_flags", vma.number), writes=True)
+    vma.uffd_missing = True
+    await up_write(vma.mm.mmap_lock)
+    return 0
+
+
+async def userfaultfd_unregister(vma: Vma) -> int | str:
+    """``userfaultfd_unregister()``: wake who waits, clear the flag."""
+    await down_write(vma.mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None:
+        await up_write(vma.mm.mmap_lock)
+        return "EINVAL"
+    if vma.uffd_missing:
+        # "Wake any concurrent pending userfault while we unregister."
+        await _wake_userfault(vma, None)
+    await step("vm_flags_clear", vma, "VM_UFFD_MISSING", target=("vm_flags", vma.number), writes=True)
+    vma.uffd_missing = False
+    await up_write(vma.mm.mmap_lock)
+    return 0
+
+
+async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
+    """``mfill_atomic()`` of one page, then the wake-up that UFFDIO_COPY and UFFDIO_ZEROPAGE end with.
+
+    Args:
+        vma: the mapping; it must be registered.
+        index: the page of the file.
+        content: what user space fills in; ZERO for UFFDIO_ZEROPAGE.
+    """
+    mmap_lock = vma.mm.mmap_lock
+    kernel = vma.mapping.kernel
+    copied: Folio | None = None
+    while True:
+        await down_read(mmap_lock)
+        found = find_vma(vma)
+        if found is None or not vma.uffd_missing or not vma.maps(index):
+            # find_dst_vma(): only a VMA with a userfaultfd context will do.
+            await up_read(mmap_lock)
+            if copied is not None:
+                await folio_put(copied)
+            return "ENOENT"
+        error, copied = await kernel.shmem_mfill_atomic_pte(vma, index, content, copied)
+        await up_read(mmap_lock)
+        if error != "ENOENT":
+            break
+        assert copied is not None
+        # The source was not in memory: copy again, outside of the mmap_lock, where faults may be served.
+        current = await step("copy_from_user", index, sleeps=True, fails="EFAULT")
+        if current.failing:
+            await folio_put(copied)
+            return "EFAULT"
+        copied.pages[0] = content
+    if error:
+        return error  # type: ignore[no-any-return]
+    await _wake_userfault(vma, index)
+    return 0
+
+
+async def _discard(folio: Folio) -> None:
+    await folio_unlock(folio)
+    await folio_put(folio)
+
+
+async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Folio | None) -> tuple[str, Folio | None]:
+    """``shmem_mfill_atomic_pte()``: insert a fresh page over a hole and map it.
+
+    Anything in the slot, even a placeholder or a RETRY entry, is EEXIST: it neither locks nor waits for
+    what is there.
+
+    Args:
+        vma: the registered mapping.
+        index: the page of the file.
+        content: what to fill in.
+        copied: the page of an earlier attempt, filled outside of the mmap_lock.
+
+    Returns:
+        An error (empty if there is none), and for ``"ENOENT"`` the page to be filled by the caller.
+    """
+    mapping = vma.mapping
+    inode = mapping.host
+    folio = copied
+    if folio is None:
+        folio = await alloc_folio(mapping.memory, 0)
+        if folio is None:
+            return "ENOMEM", None
+        if content == ZERO:
+            folio.pages[0] = ZERO
+        else:
+            # Page faults are disabled: with the mmap_lock held, serving one could deadlock.
+            current = await step("copy_from_user", index, fails="EFAULT")
+            if current.failing:
+                return "ENOENT", folio
+            folio.pages[0] = content
+    await __folio_set_locked(folio)
+    folio.swapbacked = True
+    folio.uptodate = True
+    folio.dirty = True
+    size = await i_size_read(inode)
+    if index >= size:
+        await _discard(folio)
+        return "EFAULT", None
+    error = await shmem_add_to_page_cache(folio, mapping, index)
+    if error:
+        await _discard(folio)
+        return error, None
+    error = await _mfill_atomic_install_pte(vma, index, folio)
+    if error:
+        await filemap_remove_folio(mapping, folio)
+        await _discard(folio)
+        return error, None
+    await shmem_recalc_inode(inode, 1, 0)
+    await folio_unlock(folio)
+    return "", None
+
+
+async def _mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
+    """``mfill_atomic_install_pte()``: map the new page, unless the file has shrunk or something is mapped."""
+    table = vma.table(index)
+    await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True)
+    table.present = True
+    await spin_lock(table.ptl)
+    # Serialize against truncate with the page-table lock.
+    size = await i_size_read(vma.mapping.host)
+    if index >= size:
+        await spin_unlock(table.ptl)
+        return "EFAULT"
+    if index in vma.ptes:
+        await spin_unlock(table.ptl)
+        return "EEXIST"
+    await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
+    vma.ptes[index] = folio  # the allocation's reference becomes the mapping's
+    folio.mapcount += 1
+    await spin_unlock(table.ptl)
+    await folio_add_lru(folio)
+    return ""

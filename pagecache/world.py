@@ -1,0 +1,162 @@
+"""The world in which a program runs, built from a plain specification.
+
+Small universes find big bugs: two to eight pages, one file, a few mappings of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pagecache.folio import Folio, Memory
+from pagecache.inode import BLOCKS_PER_PAGE, Inode
+from pagecache.kernel import Kernel
+from pagecache.mm import Mm, Vma
+from pagecache.step import Step
+
+__all__ = ["PAGES_MAX", "PAGE_STATES", "VMAS_MAX", "VmaSpec", "World", "WorldSpec"]
+
+PAGES_MAX: Final = 8  # four huge pages of two, or one of eight: no catalogued race needs more
+VMAS_MAX: Final = 4  # collapse and userfaultfd look at one mapping and at "any other"
+HPAGE_ORDER_MAX: Final = 3
+
+PAGE_STATES: Final = ("data", "hole", "unwritten")
+"""What can be at an index: data; nothing; a page that fallocate() reserved and nobody wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class VmaSpec:
+    """A shared mapping of the file.
+
+    Args:
+        mm: the process it belongs to; equal names share an ``mmap_lock``.
+        start: the first index of the file that it maps.
+        end: the index behind the last one.
+        missing: is it registered with a userfaultfd for MISSING events?
+        mapped: the indices whose page is in the page table at the start.
+
+    Raises:
+        ValueError: if the range is empty or negative, or ``mapped`` lies outside of it.
+    """
+
+    mm: str = "A"
+    start: int = 0
+    end: int = 2
+    missing: bool = False
+    mapped: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"a VMA maps indices {self.start} to {self.end}: start must be >= 0 and below end")
+        for index in self.mapped:
+            if not self.start <= index < self.end:
+                raise ValueError(
+                    f"a VMA has index {index} mapped but covers only {self.start} to {self.end - 1}; "
+                    "remove it from 'mapped'"
+                )
+        if len(set(self.mapped)) != len(self.mapped):
+            raise ValueError(f"a VMA lists an index twice in mapped = {list(self.mapped)}; list each once")
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSpec:
+    """The file and its mappings before anything runs.
+
+    Args:
+        pages: per index one of :data:`PAGE_STATES`; a multiple of ``2**hpage_order`` of them.
+        hpage_order: what HPAGE_PMD_ORDER is in this world.
+        size: ``i_size`` in pages.
+        vmas: the mappings.
+
+    Raises:
+        ValueError: if the parts do not fit together; the message names the value and the remedy.
+    """
+
+    pages: tuple[str, ...] = ("data", "data")
+    hpage_order: int = 1
+    size: int = 2
+    vmas: tuple[VmaSpec, ...] = (VmaSpec(),)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.hpage_order <= HPAGE_ORDER_MAX:
+            raise ValueError(f"hpage_order is {self.hpage_order}; choose 1 to {HPAGE_ORDER_MAX}")
+        nr = 1 << self.hpage_order
+        if not self.pages or len(self.pages) % nr or len(self.pages) > PAGES_MAX:
+            raise ValueError(
+                f"there are {len(self.pages)} pages; with hpage_order {self.hpage_order} give a multiple of {nr}, "
+                f"at least {nr} and at most {PAGES_MAX}"
+            )
+        for index, state in enumerate(self.pages):
+            if state not in PAGE_STATES:
+                raise ValueError(f"page {index} is {state!r}; choose one of {', '.join(PAGE_STATES)}")
+        if not 0 <= self.size <= len(self.pages):
+            raise ValueError(f"size is {self.size} pages; choose 0 to {len(self.pages)}")
+        for index in range(self.size, len(self.pages)):
+            if self.pages[index] == "data":
+                raise ValueError(f"page {index} holds data beyond size {self.size}; make it a hole or raise size")
+        if not 1 <= len(self.vmas) <= VMAS_MAX:
+            raise ValueError(f"there are {len(self.vmas)} VMAs; give 1 to {VMAS_MAX}")
+        for number, vma in enumerate(self.vmas):
+            if vma.end > len(self.pages):
+                raise ValueError(f"vma {number} ends at {vma.end}, but there are only {len(self.pages)} pages")
+            for index in vma.mapped:
+                if self.pages[index] != "data":
+                    raise ValueError(f"vma {number} has index {index} mapped, where there is no data; remove it")
+
+
+class World:
+    """Everything that exists in one run; all of it hangs off this object.
+
+    The last two are the engine's, for the watchers to read: ``pending`` is the step that each task, by
+    number, is parked at (``None`` once it has ended), and ``may_fail`` whether the case injects failures, so that
+    an error like ENOMEM needs no other reason.
+    """
+
+    __slots__ = ("inode", "kernel", "mapping", "may_fail", "memory", "mms", "pending", "spec", "vmas")
+
+    def __init__(self, spec: WorldSpec, kernel: Kernel) -> None:
+        self.spec = spec
+        self.kernel = kernel
+        self.memory = Memory()
+        self.inode = Inode(len(spec.pages), spec.size, spec.hpage_order, self.memory, kernel)
+        self.mapping = self.inode.i_mapping
+        self.mms: dict[str, Mm] = {}
+        self.vmas: list[Vma] = []
+        self.pending: list[Step | None] = []
+        self.may_fail = True  # what is not known is allowed
+        self._fill_cache()
+        for vma in spec.vmas:
+            self._map(vma)
+
+    def _fill_cache(self) -> None:
+        for index, state in enumerate(self.spec.pages):
+            if state == "hole":
+                continue
+            folio = self.memory.new_folio(0)  # its one reference is the cache's
+            folio.mapping = self.mapping
+            folio.index = index
+            folio.swapbacked = True
+            folio.dirty = True
+            folio.lru = True
+            if state == "data":
+                folio.uptodate = True
+                folio.pages[0] = f"d{index}"
+            self.mapping.i_pages.slots[index] = folio
+            self.mapping.nrpages += 1
+        self.inode.info.alloced = self.mapping.nrpages
+        self.inode.i_blocks = self.mapping.nrpages * BLOCKS_PER_PAGE
+
+    def _map(self, spec: VmaSpec) -> None:
+        mm = self.mms.setdefault(spec.mm, Mm(spec.mm, len(self.mms)))
+        vma = Vma(len(self.vmas), mm, self.mapping, spec.start, spec.end)
+        vma.uffd_missing = spec.missing
+        mm.vmas.append(vma)
+        self.mapping.i_mmap.append(vma)
+        self.vmas.append(vma)
+        for index in spec.mapped:
+            folio = self.mapping.i_pages.slots[index]
+            assert isinstance(folio, Folio)  # WorldSpec allows to map data only
+            vma.ptes[index] = folio
+            vma.table(index).present = True
+            folio.refcount += 1
+            folio.mapcount += 1
