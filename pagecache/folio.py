@@ -11,7 +11,7 @@ tombstone fails as it does in the moment between the free and the next allocatio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pagecache.locks import LOCK_ORDER
 from pagecache.step import KernelBug, Target, Task, UseAfterFree, Wait, step
@@ -64,6 +64,7 @@ class Folio:
         "lru",
         "mapcount",
         "mapping",
+        "memory",
         "number",
         "order",
         "pages",
@@ -74,7 +75,11 @@ class Folio:
         "uptodate",
     )
 
-    def __init__(self, number: int, order: int) -> None:
+    # Two orders of allocation may lead to the same point: the number is for reports only.
+    __fingerprint_skip__: ClassVar = ("memory", "number", "rank")
+
+    def __init__(self, memory: Memory, number: int, order: int) -> None:
+        self.memory = memory
         self.number = number
         self.order = order
         self.refcount = 1
@@ -137,17 +142,21 @@ FOLIO_LOCK_RANK: Final = LOCK_ORDER.index("folio_lock")
 
 
 class Memory:
-    """The page allocator: every folio ever allocated in this world, in order."""
+    """The page allocator: every folio ever allocated in this world, in order, and how many are alive."""
 
-    __slots__ = ("folios",)
+    __slots__ = ("folios", "nr_live")
+    # A folio that matters is reached from where it is used; one that leaked shows in the count.
+    __fingerprint_skip__: ClassVar = ("folios",)
 
     def __init__(self) -> None:
         self.folios: list[Folio] = []
+        self.nr_live = 0
 
     def new_folio(self, order: int) -> Folio:
         """A fresh folio with one reference, its pages poisoned; not a step, nobody can see it yet."""
-        folio = Folio(len(self.folios), order)
+        folio = Folio(self, len(self.folios), order)
         self.folios.append(folio)
+        self.nr_live += 1
         return folio
 
     def live(self) -> list[Folio]:
@@ -224,6 +233,7 @@ def drop_references(folio: Folio, refs: int) -> None:
         vm_bug_on_folio(folio.mapcount != 0, folio, "freed while mapped")
         vm_bug_on_folio(folio.mapping is not None, folio, "freed with its mapping set")
         folio.freed = True
+        folio.memory.nr_live -= 1
         folio.pages = [FREED] * folio.nr_pages
 
 
@@ -367,7 +377,7 @@ async def clear_highpage(folio: Folio, offset: int) -> None:
 
 
 async def copy_highpage(to: Folio, offset: int, source: Folio, index: int | None = None) -> None:
-    """``copy_highpage()``: copy the page of ``source`` at ``index`` (its first by default) to page ``offset`` of ``to``."""
+    """``copy_highpage()``: copy a page of ``source``, by default its first, to page ``offset`` of ``to``."""
     index = source.index if index is None else index
     await step("copy_highpage", to, offset, source, target=("page", index))
     _trap(source, "copy_highpage()")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
 from pagecache.step import step
@@ -78,6 +78,7 @@ class AddressSpace:
     ``hpage_pmd_order`` what HPAGE_PMD_ORDER is in this world.
     """
 
+    __fingerprint_skip__: ClassVar = ("hpage_pmd_order", "kernel", "memory")
     __slots__ = ("host", "hpage_pmd_order", "i_mmap", "i_mmap_rwsem", "i_pages", "kernel", "memory", "nrpages")
 
     def __init__(self, host: Inode, nr_slots: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:

@@ -6,7 +6,7 @@ that a wrong order is seen even where it did not deadlock.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from pagecache.step import KernelBug, Step, Target, Task, Wait, step
 
@@ -43,6 +43,7 @@ class SpinLock:
     """A spinlock; holding one is atomic context (``spinlock_t``)."""
 
     __slots__ = ("name", "owner", "rank", "target")
+    __fingerprint_skip__: ClassVar = ("name", "rank", "target")
 
     def __init__(self, name: str, lock_class: str, number: int = 0) -> None:
         self.name = name
@@ -116,6 +117,7 @@ class RwSemaphore:
     """
 
     __slots__ = ("name", "rank", "readers", "target", "writer")
+    __fingerprint_skip__: ClassVar = ("name", "rank", "target")
 
     def __init__(self, name: str, lock_class: str, number: int = 0) -> None:
         self.name = name

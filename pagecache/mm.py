@@ -7,7 +7,7 @@ maps one page, of a small folio or of a huge one.  PMD mappings are left out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
@@ -33,6 +33,7 @@ class Mm:
     """``struct mm_struct``."""
 
     __slots__ = ("mmap_lock", "name", "vmas")
+    __fingerprint_skip__: ClassVar = ("name",)
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
@@ -75,6 +76,7 @@ class Vma:
         "uffd_missing",
         "uffd_waiters",
     )
+    __fingerprint_skip__: ClassVar = ("end", "start")
 
     def __init__(self, number: int, mm: Mm, mapping: AddressSpace, start: int, end: int) -> None:
         self.number = number

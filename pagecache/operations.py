@@ -77,24 +77,19 @@ class Operation:
     def problem(self, world: WorldSpec) -> str:
         """Why it makes no sense in this world, as a sentence with the value and the remedy; empty if it does."""
         pages = len(world.pages)
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool):
-                continue
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name, value in values.items():
             if value < 0:
-                return f"{field.name} is {value}; it must not be negative"
-            if field.name == "vma" and value >= len(world.vmas):
+                return f"{name} is {value}; it must not be negative"
+            if name == "vma" and value >= len(world.vmas):
                 return f"vma is {value}, but the world has {len(world.vmas)}; choose 0 to {len(world.vmas) - 1}"
-            if field.name in ("index", "start") and value >= pages:
-                return f"{field.name} is {value}, but the file has {pages} pages; choose 0 to {pages - 1}"
-            if field.name == "size" and value > pages:
+            if name in ("index", "start") and value >= pages:
+                return f"{name} is {value}, but the file has {pages} pages; choose 0 to {pages - 1}"
+            if name == "size" and value > pages:
                 return f"size is {value}, but the file has {pages} pages; choose 0 to {pages}"
-            if field.name == "length":
-                start = self.start
-                if value == 0 or start + value > pages:
-                    return (
-                        f"length is {value} from {start}, but the file has {pages} pages; choose 1 to {pages - start}"
-                    )
+            if name == "length" and not 0 < value <= pages - values["start"]:
+                longest = pages - values["start"]
+                return f"length is {value}, but the file ends {longest} pages behind start; choose 1 to {longest}"
         return ""
 
     async def run(self, world: World, tag: str) -> Result:

@@ -18,7 +18,7 @@ coroutine is fully described by its locals; ``tests/pagecache/test_await_law.py`
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 __all__ = ["KernelBug", "Oops", "Step", "Target", "Task", "UseAfterFree", "Wait", "step"]
 
@@ -99,6 +99,8 @@ class Task:
     """One thread of the program, and what the kernel keeps in ``current`` for it."""
 
     __slots__ = ("atomic", "failing", "held", "name", "number")
+    # Which locks are held is known from the locks, and what else is atomic from where the task stands.
+    __fingerprint_skip__: ClassVar = ("atomic", "failing", "held")
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
@@ -117,7 +119,7 @@ class Task:
         return f"Task({self.name!r}, {self.number})"
 
 
-class KernelBug(Exception):
+class KernelBug(Exception):  # noqa: N818 - it is the kernel's, not ours
     """An assertion of the kernel failed (``VM_BUG_ON_FOLIO`` and its relatives)."""
 
 

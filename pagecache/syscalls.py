@@ -26,7 +26,6 @@ __all__ = [
     "do_munmap",
     "mincore",
     "mincore_page",
-    "shmem_evict_inode",
     "shmem_fallocate",
     "shmem_file_llseek",
     "shmem_file_read",
@@ -249,10 +248,3 @@ async def do_munmap(vma: Vma) -> int:
     vma.alive = False
     await up_write(mm.mmap_lock)
     return 0
-
-
-async def shmem_evict_inode(inode: Inode) -> None:
-    """``shmem_evict_inode()`` and clear_inode(): after the last close, everything goes."""
-    mapping = inode.i_mapping
-    await i_size_write(inode, 0)
-    await mapping.kernel.shmem_undo_range(inode, 0, INFINITY, unfalloc=False)

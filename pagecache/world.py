@@ -6,7 +6,7 @@ Small universes find big bugs: two to eight pages, one file, a few mappings of i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from pagecache.folio import Folio, Memory
 from pagecache.inode import BLOCKS_PER_PAGE, Inode
@@ -112,6 +112,7 @@ class World:
     an error like ENOMEM needs no other reason.
     """
 
+    __fingerprint_skip__: ClassVar = ("kernel", "spec")
     __slots__ = ("inode", "kernel", "mapping", "may_fail", "memory", "mms", "pending", "spec", "vmas")
 
     def __init__(self, spec: WorldSpec, kernel: Kernel) -> None:

@@ -1,4 +1,4 @@
-"""The fourth and fifth versions of 2023: the old folios stay in place, frozen; the new one is stored once it is complete.
+"""The fourth and fifth versions of 2023: old folios stay in place, frozen; the new one is stored when complete.
 
 On the tree that copies first, so that nothing needs to be stored while scanning:
 

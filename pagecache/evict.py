@@ -1,0 +1,32 @@
+"""The end of a file: every process unmaps it, the last descriptor is closed, the inode goes."""
+
+from __future__ import annotations
+
+from pagecache.inode import i_size_write
+from pagecache.step import KernelBug
+from pagecache.syscalls import do_munmap
+from pagecache.truncate import INFINITY
+from pagecache.world import World
+
+__all__ = ["shmem_evict_inode"]
+
+
+async def shmem_evict_inode(world: World) -> None:
+    """``shmem_evict_inode()`` and clear_inode(), after the last munmap() and close().
+
+    Raises:
+        KernelBug: ``BUG_ON(inode->i_data.nrpages)`` of clear_inode(), ``WARN_ON(inode->i_blocks)`` of
+            shmem_evict_inode(), or pages that nobody will ever free.
+    """
+    inode, mapping = world.inode, world.mapping
+    for number in range(len(world.vmas)):
+        await do_munmap(world.vmas[number])
+    await i_size_write(inode, 0)
+    await mapping.kernel.shmem_undo_range(inode, 0, INFINITY, unfalloc=False)
+    if mapping.nrpages:
+        raise KernelBug(f"clear_inode(): nrpages is {mapping.nrpages} after the last page has been removed")
+    if inode.i_blocks:
+        raise KernelBug(f"shmem_evict_inode(): i_blocks is {inode.i_blocks} after the last page has been removed")
+    if world.memory.nr_live:
+        leaked = ", ".join(f"{folio} (refcount {folio.refcount})" for folio in world.memory.live())
+        raise KernelBug(f"the file is gone, but these pages are not: {leaked}")

@@ -1,0 +1,191 @@
+"""All explanations of a history at once: a subset construction over the specification of the file.
+
+An explanation of what was called and returned so far is a way to order the atomic actions of the
+operations (:mod:`pagecache.promises.file_spec`).  Of each we keep only where it has led to, its
+*configuration*: the size, how far each pending operation has come, and the pages.  The set of all
+configurations is carried along: a call adds an operation at its first phase; a return first lets
+every pending operation go on in every possible way, then keeps the configurations in which the operation
+is done with the result that was seen.  None left: nothing explains the history, and this return is where it
+became so (just-in-time linearization: Lowe, "Testing for linearizability", 2017).
+
+**Products.**  Truncating eight pages has 3**8 half-way states, and no observer can tell most of them
+apart.  A page changes without regard to other pages as long as no operation makes progress, so a configuration
+holds, for each page, the *set* of what it may be, and stands for their product.  This loses nothing: an action
+that looks at a page narrows that page's set, and nothing else.
+
+**Memory.**  The sets are the states of an automaton whose letters are calls and returns.  A campaign runs the
+same program under thousands of schedules, which differ in the order of few calls and returns; so states and
+transitions are kept, per world, and a run is a walk along dictionary look-ups.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from pagecache.operations import Munmap, Operation, Result, UffdRegister, UffdUnregister
+from pagecache.promises.file_spec import (
+    ANY_ERROR,
+    ANYTHING,
+    HOLE,
+    NO,
+    YES,
+    Behaviour,
+    Cell,
+    Moment,
+    Phase,
+    initial_cells,
+)
+from pagecache.promises.mapping_spec import BEHAVIOURS
+from pagecache.promises.vma_spec import VmaFacts
+from pagecache.step import Task
+from pagecache.world import WorldSpec
+
+__all__ = ["STATES_MAX", "Automaton", "Configuration", "State", "automaton_of"]
+
+STATES_MAX: Final = 20_000
+"""How many states an automaton keeps before it starts anew; a program of six operations has some hundreds."""
+
+Cells = tuple[frozenset[Cell], ...]
+_NOWHERE: Final = frozenset({Cell(HOLE)})
+
+
+class Configuration(NamedTuple):
+    """Where some explanations have led to: one for each choice of a cell per page.
+
+    Args:
+        size: ``i_size`` in pages.
+        phases: by task, how far its pending operation has come; ``None`` without one.
+        cells: by page, what it may be.
+    """
+
+    size: int
+    phases: tuple[Phase | None, ...]
+    cells: Cells
+
+
+class State:
+    """What all explanations of a history have led to, and how histories go on from here.
+
+    Args:
+        automaton: keeps the states.
+        pending: by task, the operation that is under way.
+        vmas: what is known about the mappings.
+        configurations: never empty.
+    """
+
+    __slots__ = ("_after_call", "_after_return", "_closed", "automaton", "configurations", "pending", "vmas")
+
+    def __init__(
+        self,
+        automaton: Automaton,
+        pending: tuple[Behaviour | None, ...],
+        vmas: tuple[VmaFacts, ...],
+        configurations: frozenset[Configuration],
+    ) -> None:
+        self.automaton = automaton
+        self.pending = pending
+        self.vmas = vmas
+        self.configurations = configurations
+        self._closed: list[Configuration] | None = None
+        self._after_call: dict[tuple[int, str, int, Operation], State] = {}
+        self._after_return: dict[tuple[int, Result], State | None] = {}
+
+    def called(self, task: Task, number: int, operation: Operation) -> State:
+        """The state after ``task`` has called its ``number``-th operation."""
+        letter = (task.number, task.name, number, operation)
+        state = self._after_call.get(letter)
+        if state is None:
+            state = self._after_call[letter] = self._call(task, number, operation)
+        return state
+
+    def returned(self, task: Task, result: Result) -> State | None:
+        """The state after ``task``'s operation has returned ``result``; ``None`` if nothing explains that."""
+        letter = (task.number, result)
+        try:
+            return self._after_return[letter]
+        except KeyError:
+            state = self._after_return[letter] = self._return(task.number, result)
+            return state
+
+    def results(self, task: Task) -> list[Result]:
+        """What ``task``'s operation could return now."""
+        results = {phase[1] for *_, phase in self._done(task.number)}
+        return sorted(results, key=lambda result: (isinstance(result, str), result))
+
+    def closed(self) -> list[Configuration]:
+        """The configurations after the pending operations have gone on, or not, in every possible way."""
+        if self._closed is None:
+            self._closed = _closure(self.configurations, self.pending, self._moments())
+        return self._closed
+
+    def _moments(self) -> list[tuple[int, int]]:
+        """By task, what its pending operation sees of its VMA: is it mapped, is it registered?"""
+        moments: list[tuple[int, int]] = []
+        for behaviour in self.pending:
+            vma = None if behaviour is None else getattr(behaviour.operation, "vma", None)
+            moments.append((YES, NO) if vma is None else (self.vmas[vma].mapped, self.vmas[vma].registered))
+        return moments
+
+    def _done(self, number: int) -> Iterator[tuple[Configuration, Phase]]:
+        for configuration in self.closed():
+            phase = configuration.phases[number]
+            if phase is not None and phase[0] == "done":
+                yield configuration, phase
+
+    def _call(self, task: Task, number: int, operation: Operation) -> State:
+        spec = self.automaton.spec
+        behaviour = BEHAVIOURS[type(operation)].of_call(spec, task, number, operation)
+        missing = task.number + 1 - len(self.pending)
+        pending = _with(self.pending + (None,) * missing, task.number, behaviour)
+        configurations = frozenset(
+            configuration._replace(phases=_with(configuration.phases + (None,) * missing, task.number, behaviour.first))
+            for configuration in self.configurations
+        )
+        vmas = self.vmas
+        if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
+            vmas = _with(vmas, operation.vma, vmas[operation.vma].called(operation))
+        return self.automaton.state(pending, vmas, configurations)
+
+    def _return(self, number: int, result: Result) -> State | None:
+        behaviour = self.pending[number]
+        assert behaviour is not None
+        operation = behaviour.operation
+        configurations = frozenset(
+            configuration._replace(phases=_with(configuration.phases, number, None))
+            for configuration, phase in self._done(number)
+            if _means(phase, result)
+        )
+        if not configurations:
+            return None
+        vmas = self.vmas
+        if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
+            vmas = _with(vmas, operation.vma, vmas[operation.vma].returned(operation, result))
+        return self.automaton.state(_with(self.pending, number, None), vmas, configurations)
+
+
+class Automaton:
+    """The states reached so far from one world."""
+
+    def __init__(self, spec: WorldSpec) -> None:
+        self.spec = spec
+        self._states: dict[tuple[object, ...], State] = {}
+        vmas = tuple(VmaFacts.of(vma) for vma in spec.vmas)
+        cells = tuple(frozenset({cell}) for cell in initial_cells(spec))
+        self.initial = self.state((), vmas, frozenset({Configuration(spec.size, (), cells)}))
+
+    def state(
+        self,
+        pending: tuple[Behaviour | None, ...],
+        vmas: tuple[VmaFacts, ...],
+        configurations: frozenset[Configuration],
+    ) -> State:
+        """The one state with this content."""
+        content = (pending, vmas, configurations)
+        state = self._states.get(content)
+        if state is None:
+            if len(self._states) >= STATES_MAX:
+                self._states.clear()
+            state = self._states[content] = State(self, pending, vmas, configurations)
+        return state

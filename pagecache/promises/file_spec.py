@@ -1,0 +1,196 @@
+"""What a file is to those who use it: a sparse array of pages and a size.
+
+This is the vocabulary in which :mod:`pagecache.promises.syscall_spec` and
+:mod:`pagecache.promises.mapping_spec` say what each operation may do; they never mention folios,
+slots or reference counts.  A page is a hole, or reserved (fallocate(), nobody wrote it, user space
+cannot tell it from a hole except by UFFDIO_COPY), or it has content.
+
+An operation of the kernel is not one atomic action, and nobody promises that it is: a hole punch
+empties page after page, read(2) looks twice at the size.  So an operation is specified as a *nondeterministic
+program of atomic actions*, and its granularity is a claim about the kernel that its docstring has to
+defend: coarser than the kernel, the oracle would report what nobody promised; finer, it would excuse bugs.
+
+A program is written in terms of one page at a time:
+
+* ``act()``: the actions that take the operation on, each looking at one page and at the size;
+* ``drift()``: what it may do to any page of its ``span()`` any number of times while it stays where it is;
+* ``settle()``: the pages of the span are all as they have to be for the operation to go on.
+
+Because pages depend on each other only through the operations' progress and the size, the set of all
+explanations of a history is a small set of products, see :mod:`pagecache.promises.explanation`.
+
+After Lowe, "Testing for linearizability" (2017), and the concurrency-aware specifications of Hemed, Rinetzky and
+Vafeiadis, "Modular verification of concurrency-aware linearizability" (2015): an operation need not be one point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, NamedTuple
+
+from pagecache.operations import Operation, Result
+from pagecache.step import Task
+from pagecache.world import WorldSpec
+
+__all__ = [
+    "ANYTHING",
+    "ANY_ERROR",
+    "FIRST",
+    "HOLE",
+    "MAYBE",
+    "NO",
+    "NOBODY",
+    "UNWRITTEN",
+    "YES",
+    "Behaviour",
+    "Cell",
+    "Certainty",
+    "Moment",
+    "Outcome",
+    "Phase",
+    "done",
+    "has_data",
+    "initial_cells",
+]
+
+HOLE: Final = "hole"
+UNWRITTEN: Final = "unwritten"
+"""Contents of a page that has none; a tag is never one of these words, see :mod:`pagecache.folio`."""
+
+NOBODY: Final = -1
+
+
+class Cell(NamedTuple):
+    """One page of the file, and what operations under way have to do with it.
+
+    Args:
+        content: HOLE, UNWRITTEN or a tag.
+        locker: the number of the task that has just inserted the page and will look at ``i_size`` once
+            more before anybody else can lock it.  The kernel inserts a page locked; NOBODY
+            from the moment at which it can no longer be taken back.
+        swept: a bit for each task that takes pages away and has been here.
+    """
+
+    content: str
+    locker: int = NOBODY
+    swept: int = 0
+
+
+def has_data(cell: Cell) -> bool:
+    """Do lseek() and mincore() see data?  A page that is reserved only is none (``folio_test_uptodate()``)."""
+    return cell.content is not HOLE and cell.content is not UNWRITTEN
+
+
+def initial_cells(spec: WorldSpec) -> tuple[Cell, ...]:
+    """The file before anything runs."""
+    words = {"hole": HOLE, "unwritten": UNWRITTEN}
+    return tuple(Cell(words.get(state, f"d{index}")) for index, state in enumerate(spec.pages))
+
+
+Certainty = Literal[0, 1, 2]
+NO: Final = 0
+MAYBE: Final = 1
+YES: Final = 2
+
+
+class Moment(NamedTuple):
+    """What an action may look at besides its page.
+
+    Args:
+        size: ``i_size`` in pages.
+        mapped: is the operation's VMA there?  MAYBE while a munmap() of it runs.
+        registered: does it have a MISSING userfaultfd?  MAYBE while that changes.
+        may_fail: are failures injected, so that an error needs no other reason?
+    """
+
+    size: int
+    mapped: Certainty
+    registered: Certainty
+    may_fail: bool
+
+
+Phase = tuple[str | int, ...]
+"""How far an operation has come: a word, and what it has to remember."""
+
+FIRST: Final[Phase] = ("first",)
+
+ANY_ERROR: Final = "an error"
+ANYTHING: Final = "anything"
+"""Results that stand for several: any string; anything at all."""
+
+
+def done(result: Result) -> Phase:
+    """The last phase: all that is left is to return ``result``."""
+    return ("done", result)
+
+
+Outcome = tuple[Phase, int, Cell]
+"""After an action: the phase, the size, and the page that it looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One call of an operation; a subclass for each kind says what it may do.
+
+    Args:
+        operation: what was called.
+        task: the number of the task that called it.
+        tag: the content that it writes, if it writes.
+        within: does its VMA map its page at all?
+        hpage_nr: HPAGE_PMD_NR in this world.
+
+    ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
+    among themselves they run one after the other.
+    """
+
+    exclusive: ClassVar[bool] = False
+    first: ClassVar[Phase] = FIRST
+
+    operation: Operation
+    task: int
+    tag: str
+    within: bool = True
+    hpage_nr: int = 2
+
+    @classmethod
+    def of_call(cls, spec: WorldSpec, task: Task, number: int, operation: Operation) -> Behaviour:
+        """The behaviour of ``task``'s ``number``-th operation in a world made from ``spec``."""
+        index, vma = getattr(operation, "index", None), getattr(operation, "vma", None)
+        within = index is None or vma is None or spec.vmas[vma].start <= index < spec.vmas[vma].end
+        return cls(operation, task.number, f"{task.name}.{number}", within, 1 << spec.hpage_order)
+
+    @property
+    def bit(self) -> int:
+        """This call's bit in :attr:`Cell.swept`."""
+        return 1 << self.task
+
+    def index(self, phase: Phase) -> int:
+        """Which page the next action looks at; beyond the last one it sees a hole."""
+        del phase
+        index: int = getattr(self.operation, "index", 0)
+        return index
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        """The actions that are possible now, given that the page at ``index(phase)`` is ``cell``."""
+        raise NotImplementedError
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        """The pages for which ``drift()`` and ``settle()`` are asked; indices beyond the file are allowed."""
+        del phase
+        return ()
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        """What the page at ``index`` may become without the operation getting any further."""
+        del phase, moment, index, cell
+        yield from ()
+
+    def settles(self, phase: Phase) -> Phase | None:
+        """The phase to which it goes on once all pages of the span are settled; ``None`` if there is none."""
+        del phase
+        return None
+
+    def settle(self, phase: Phase, index: int, cell: Cell) -> Cell | None:
+        """The page as it is left behind if it is settled, otherwise ``None``."""
+        del phase, index
+        return cell

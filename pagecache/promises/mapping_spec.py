@@ -1,0 +1,239 @@
+"""What loads, stores, mincore, userfaultfd and a collapse may do to a file, action by action.
+
+See :mod:`pagecache.promises.file_spec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pagecache.operations import (
+    EVENT,
+    Collapse,
+    Fallocate,
+    Load,
+    Mincore,
+    Munmap,
+    Operation,
+    PunchHole,
+    Read,
+    SeekData,
+    SeekHole,
+    Store,
+    Touch,
+    Truncate,
+    UffdCopy,
+    UffdRegister,
+    UffdUnregister,
+    UffdZeropage,
+    Write,
+)
+from pagecache.promises.file_spec import (
+    ANY_ERROR,
+    ANYTHING,
+    FIRST,
+    HOLE,
+    MAYBE,
+    NO,
+    NOBODY,
+    UNWRITTEN,
+    YES,
+    Behaviour,
+    Cell,
+    Moment,
+    Outcome,
+    Phase,
+    done,
+    has_data,
+)
+from pagecache.promises.syscall_spec import Fallocating, Punching, Reading, Seeking, Truncating, Writing
+from pagecache.world import PAGES_MAX
+
+__all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Supplying"]
+
+ZEROES = "0"
+
+
+class Accessing(Behaviour):
+    """A load or a store through a mapping: handle_mm_fault(), shmem_fault(), shmem_get_folio(SGP_CACHE).
+
+    Not atomic, and tried again as often as it takes.  A fault looks at ``i_size``, inserts a missing page
+    locked and !uptodate, zeroes it, looks at ``i_size`` again ("perhaps the file has been truncated since we
+    checked"), and either takes its page back or maps it and lets go of the lock.  A page that was only reserved
+    is zeroed.  Where a userfaultfd is registered no fault fills a hole.
+    The access itself is atomic and looks at no size: a page stays mapped until a truncate has unmapped it.
+    """
+
+    __slots__ = ()
+    operation: Load | Store | Touch
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        ours = cell.locker == self.task
+        if phase == ("doomed",):
+            yield done("SIGBUS"), size, Cell(HOLE, NOBODY, cell.swept)
+            return
+        if not self.within or (moment.mapped != YES and not ours):
+            yield done("SIGSEGV"), size, cell
+        if not self.within or moment.mapped == NO:
+            return
+        if has_data(cell) and cell.locker == NOBODY:
+            if isinstance(self.operation, Store):
+                yield done(0), size, cell._replace(content=self.tag)
+            else:
+                yield done(cell.content), size, cell
+        if self.operation.index >= size:
+            yield ("doomed",) if ours else done("SIGBUS"), size, cell
+        elif phase == FIRST:
+            yield ("fault",), size, cell
+        if phase == ("fault",) and cell.content is HOLE and moment.registered != NO:
+            # The fault was reported.  Whoever asks for no more than the report is done; others sleep, and fault again.
+            if isinstance(self.operation, Touch):
+                yield done(EVENT), size, cell
+        if moment.may_fail and not ours:
+            yield done("SIGBUS"), size, cell  # without memory for the page, or for its page table
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        return (self.operation.index,) if phase == ("fault",) else ()
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del phase
+        ours = cell.locker == self.task
+        if cell.content is HOLE:
+            if moment.registered != YES:
+                yield Cell(UNWRITTEN, self.task, cell.swept)
+        elif cell.content is UNWRITTEN:
+            if ours or cell.locker == NOBODY:
+                yield cell._replace(content=ZEROES)
+        elif ours and index < moment.size:
+            yield cell._replace(locker=NOBODY)
+
+
+class Looking(Behaviour):
+    """``mincore(2)`` of one page: a page-table entry, else mincore_page().
+
+    Atomic: one look at one page; uptodate counts, as it does for lseek().
+    Behind the end of the file it may say anything.
+    """
+
+    __slots__ = ()
+    operation: Mincore
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        del phase
+        size = moment.size
+        if not self.within or moment.mapped != YES:
+            yield done("ENOMEM"), size, cell
+        if self.within and moment.mapped != NO:
+            yield done(int(has_data(cell))), size, cell
+            if self.operation.index >= size:
+                yield done(int(not has_data(cell))), size, cell
+
+
+class Supplying(Behaviour):
+    """``UFFDIO_COPY`` and ``UFFDIO_ZEROPAGE`` of one page: shmem_mfill_atomic_pte().
+
+    Not atomic: it looks at ``i_size``, inserts its page, complete, over a hole, and looks at ``i_size`` again under
+    the page-table lock (mfill_atomic_install_pte()); if the file has shrunk meanwhile, the page is taken back.
+    Whatever is at the index, be it only reserved, is EEXIST: it never waits for it.
+    """
+
+    __slots__ = ()
+    operation: UffdCopy | UffdZeropage
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        beyond = self.operation.index >= size
+        match phase:
+            case ("filled",):
+                if beyond:
+                    yield ("doomed",), size, cell
+                else:
+                    yield done(0), size, cell._replace(locker=NOBODY)
+                return
+            case ("doomed",):
+                yield done("EFAULT"), size, Cell(HOLE, NOBODY, cell.swept)
+                return
+        # find_dst_vma(), again after each copy outside of the mmap_lock.
+        if not self.within or moment.registered != YES or moment.mapped != YES:
+            yield done("ENOENT"), size, cell
+        if not self.within or moment.registered == NO or moment.mapped == NO:
+            return
+        if moment.may_fail:
+            yield done(ANY_ERROR), size, cell
+        if phase == FIRST:
+            yield done("EFAULT") if beyond else ("checked",), size, cell
+        elif cell.content is HOLE:
+            content = self.tag if isinstance(self.operation, UffdCopy) else ZEROES
+            yield ("filled",), size, Cell(content, self.task, cell.swept)
+        else:
+            yield done("EEXIST"), size, cell
+
+
+class Collapsing(Behaviour):
+    """``MADV_COLLAPSE``: collapse_file().
+
+    User space must not notice it, except that holes and reserved pages of the range read as zeroes
+    before and are zeroes after: a collapse may give content to a page that was only reserved at any time, even
+    if it fails then (shmem_get_folio(SGP_NOALLOC)), and fills all holes if it succeeds.
+    The holes are filled one by one, since xas_store() publishes a multi-index entry slot by slot and lockless
+    readers may see some of it; but once one is filled the collapse does not fail any more.
+    Any error is possible at any time before: MADV_COLLAPSE is best effort.
+    """
+
+    __slots__ = ()
+    operation: Collapse
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        if phase == FIRST:
+            yield done(ANY_ERROR), moment.size, cell
+            yield ("commit",), moment.size, cell
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        del phase
+        return range(self.operation.start, self.operation.start + self.hpage_nr)
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del moment, index
+        if (cell.content is UNWRITTEN and cell.locker == NOBODY) or (cell.content is HOLE and phase == ("commit",)):
+            yield cell._replace(content=ZEROES)
+
+    def settles(self, phase: Phase) -> Phase | None:
+        return done(0) if phase == ("commit",) else None
+
+    def settle(self, phase: Phase, index: int, cell: Cell) -> Cell | None:
+        del phase, index
+        return cell if has_data(cell) and cell.locker == NOBODY else None
+
+
+class Mapping(Behaviour):
+    """``munmap()``, ``UFFDIO_REGISTER``, ``UFFDIO_UNREGISTER``: no page of the file changes.
+
+    What they do to the VMA is :class:`pagecache.promises.vma_spec.VmaFacts`' business.
+    """
+
+    __slots__ = ()
+    first = done(ANYTHING)
+    operation: Munmap | UffdRegister | UffdUnregister
+
+
+BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
+    Collapse: Collapsing,
+    Load: Accessing,
+    Store: Accessing,
+    Touch: Accessing,
+    Read: Reading,
+    Write: Writing,
+    SeekData: Seeking,
+    SeekHole: Seeking,
+    Mincore: Looking,
+    Truncate: Truncating,
+    PunchHole: Punching,
+    Fallocate: Fallocating,
+    UffdRegister: Mapping,
+    UffdUnregister: Mapping,
+    UffdCopy: Supplying,
+    UffdZeropage: Supplying,
+    Munmap: Mapping,
+}

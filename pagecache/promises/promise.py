@@ -1,0 +1,68 @@
+"""The shape of an oracle: a promise has a sentence for a name and a watcher per run.
+
+Watchers look on; the model does not judge itself.  A watcher is told of every step, call and return, may
+look at the whole world, and answers with a sentence when the promise is broken.  What it
+remembers is hashable and small, because the exhaustive search may merge two points only if the
+watchers remember the same at both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from pagecache.operations import Operation, Result
+from pagecache.step import Step, Task
+from pagecache.world import World
+
+__all__ = ["Promise", "Watcher"]
+
+
+class Watcher:
+    """Watches one run for one promise.
+
+    Each method returns ``None`` while the promise holds, otherwise a sentence that says with values how
+    it was broken.  The engine calls only the methods that a watcher overrides.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def before(self, task: Task, step: Step) -> str | None:
+        """``task`` was chosen and is about to take ``step``."""
+
+    def after(self, task: Task, step: Step) -> str | None:
+        """``step`` has taken effect."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> str | None:
+        """``task`` begins its ``number``-th operation (from 0); its first step takes effect next."""
+
+    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
+        """The operation ended with ``result``."""
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        """Nobody can run any more; ``pending`` are the operations that wait for user space (a userfaultfd)."""
+
+    def evicted(self) -> str | None:
+        """After a normal end with nobody asleep, the file is gone, too: nothing may be left of it."""
+
+    def key(self) -> Hashable:
+        """What it remembers; equal keys must mean equal answers from here on."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the kernel promises.
+
+    Args:
+        name: a sentence in words joined by underscores, as the reports and the corpus show it.
+        watcher: makes the watcher of one run.
+        default: judged unless asked otherwise; the others are alternative readings, chosen by name.
+        summary: one line for the list, with its source.
+    """
+
+    name: str
+    watcher: Callable[[World], Watcher]
+    summary: str
+    default: bool = True
