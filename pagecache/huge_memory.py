@@ -6,6 +6,7 @@ from pagecache.folio import Folio, folio_put, folio_ref_freeze, folio_unlock, vm
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, up_read
 from pagecache.rmap import try_to_unmap
+from pagecache.shmem_charge import shmem_uncharge_6_6
 from pagecache.step import step
 from pagecache.xarray import XaState, xas_load, xas_lock_irq, xas_set, xas_store, xas_unlock_irq
 
@@ -81,7 +82,8 @@ async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
     folio.frozen_by = None
     await xas_unlock_irq(xas)
     if dropped:
-        await mapping.kernel.shmem_uncharge(inode, dropped)
+        # Of 6.6 whatever the kernel: the older one must come before nrpages falls, as it did in __split_huge_page().
+        await shmem_uncharge_6_6(inode, dropped)
     await up_read(mapping.i_mmap_rwsem)
     for position in range(len(tails)):
         await folio_unlock(tails[position])

@@ -22,6 +22,7 @@ __all__ = [
     "Vma",
     "find_vma",
     "flush_tlb_page",
+    "pmdp_collapse_flush",
     "pte_clear",
     "pte_target",
     "userfaultfd_missing",
@@ -104,6 +105,10 @@ class Vma:
         """Does it map this index of the file?"""
         return self.start <= index < self.end
 
+    def reaches(self, index: int) -> bool:
+        """Can a CPU reach a page at this index without a fault, through the page table or the TLB?"""
+        return index in self.ptes or index in self.tlb
+
 
 def pte_target(index: int) -> Target:
     """The page at ``index`` as a CPU sees it through any mapping: page-table entry and content."""
@@ -138,8 +143,25 @@ async def flush_tlb_page(vma: Vma, index: int) -> None:
     vma.tlb.pop(index, None)
 
 
+async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
+    """``pmdp_collapse_flush()``: take out the page table that has the entry for ``index``, and flush the TLB.
+
+    It should be empty.  Whatever it still maps is forgotten, with the reference and the mapcount.
+    """
+    await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True)
+    table = vma.table(index)
+    table.present = False
+    for mapped in sorted(vma.ptes.keys() | vma.tlb.keys()):
+        if vma.table(mapped) is table:
+            vma.ptes.pop(mapped, None)
+            vma.tlb.pop(mapped, None)
+
+
 async def zap_pte(vma: Vma, index: int) -> Folio | None:
     """``zap_pte_range()`` of one entry: clear, flush, and only then let go of the page (mmu_gather).
+
+    An entry that try_to_unmap() has emptied without a flush so far is flushed, too
+    (flush_tlb_batched_pending()): once munmap() has returned, no CPU reaches the page.
 
     Returns:
         The folio that was mapped; its reference is the caller's to drop.
@@ -151,6 +173,5 @@ async def zap_pte(vma: Vma, index: int) -> Folio | None:
         await pte_clear(vma, index)
         folio.mapcount -= 1
     await spin_unlock(table.ptl)
-    if folio is not None:
-        await flush_tlb_page(vma, index)
+    await flush_tlb_page(vma, index)
     return folio

@@ -61,7 +61,7 @@ async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int) -> No
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         for index in range(max(start, vma.start), min(end, vma.end)):
-            if index not in vma.ptes:
+            if not vma.reaches(index):
                 continue
             folio = await zap_pte(vma, index)
             if folio is not None:

@@ -234,7 +234,7 @@ async def do_munmap(vma: Vma) -> int:
         return 0
     mm.vmas.remove(vma)
     for index in range(vma.start, vma.end):
-        if index not in vma.ptes:
+        if not vma.reaches(index):
             continue
         folio = await zap_pte(vma, index)
         if folio is not None:
@@ -244,7 +244,6 @@ async def do_munmap(vma: Vma) -> int:
     mapping.i_mmap.remove(vma)
     await up_write(mapping.i_mmap_rwsem)
     vma.uffd_missing = False
-    vma.uffd_waiters.clear()  # userfaultfd_unmap_complete(): who waits is woken, and finds no VMA
     vma.alive = False
     await up_write(mm.mmap_lock)
     return 0

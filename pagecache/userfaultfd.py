@@ -56,9 +56,7 @@ async def handle_userfault(vmf: Vmf) -> None:
     if must_wait and not vmf.waits:
         # The thread is asleep for good as far as the program goes: it ends here.
         vmf.fault_type = EVENT
-        vma.uffd_waiters.remove(waiter)
-        return
-    if must_wait:
+    elif must_wait:
         await step(
             "schedule",
             target=_uffd(vma),
@@ -221,7 +219,7 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
 async def _mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
     """``mfill_atomic_install_pte()``: map the new page, unless the file has shrunk or something is mapped."""
     table = vma.table(index)
-    await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True)
+    await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True)
     table.present = True
     await spin_lock(table.ptl)
     # Serialize against truncate with the page-table lock.

@@ -112,7 +112,7 @@ class World:
     an error like ENOMEM needs no other reason.
     """
 
-    __fingerprint_skip__: ClassVar = ("kernel", "spec")
+    __fingerprint_skip__: ClassVar = ("kernel", "may_fail", "pending", "spec")
     __slots__ = ("inode", "kernel", "mapping", "may_fail", "memory", "mms", "pending", "spec", "vmas")
 
     def __init__(self, spec: WorldSpec, kernel: Kernel) -> None:

@@ -23,7 +23,7 @@ from pagecache.locks import (
     up_read,
     up_write,
 )
-from pagecache.mm import Mm, Vma, find_vma
+from pagecache.mm import Mm, Vma, find_vma, pmdp_collapse_flush
 from pagecache.shmem import alloc_folio
 from pagecache.step import step
 from pagecache.xarray import Entry, XaState, xa_is_retry, xas_load, xas_reload, xas_retry, xas_set
@@ -128,6 +128,10 @@ async def _collapse_pte_mapped_thp(vma: Vma, start: int) -> str:
     """``collapse_pte_mapped_thp()``: somebody was faster; is there still a huge page?"""
     mapping = vma.mapping
     await down_write(vma.mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None:
+        await up_write(vma.mm.mmap_lock)
+        return SCAN_VMA_CHECK
     result = SCAN_FAIL
     entry: Entry = await mapping.kernel.filemap_get_entry(mapping, start)
     if isinstance(entry, Folio):
@@ -250,8 +254,7 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
         locked = await down_write_trylock(vma.mm.mmap_lock)
         if not locked:
             continue
-        await step("pmdp_collapse_flush", vma, start, target=("pmd", vma.number), writes=True)
-        vma.table(start).present = False
+        await pmdp_collapse_flush(vma, start)
         await up_write(vma.mm.mmap_lock)
     await up_write(mapping.i_mmap_rwsem)
 
@@ -266,7 +269,6 @@ async def retract_page_tables_6_6(mapping: AddressSpace, start: int) -> None:
             continue
         table = vma.table(start)
         await spin_lock(table.ptl)
-        await step("pmdp_collapse_flush", vma, start, target=("pmd", vma.number), writes=True)
-        table.present = False
+        await pmdp_collapse_flush(vma, start)
         await spin_unlock(table.ptl)
     await up_read(mapping.i_mmap_rwsem)

@@ -2,15 +2,18 @@
 
 As :mod:`pagecache.collapse.linux_6_2`, and
 
-  - remember, before the mmap_lock is released, whether the VMA is armed;
-  - take the mmap_lock for reading around the scan (after xas_create_range(), whose loop ends with the
+  - remember, before the mmap_lock is released, whether the VMA is armed: then a range with a hole is not
+    even tried;
+  - take the mmap_lock for reading from the scan to the end (after xas_create_range(), whose loop ends with the
     xa_lock held);
   - at a hole, give up if the VMA is armed.
 
 Known about it: it looks at one VMA, while another one, of this process or of another, may be the armed
-one (Peter Xu); the VMA may be gone by the time it is looked at again (Yang Shi); the mmap_lock sleeps.
+one (Peter Xu); the VMA may be gone by the time it is looked at again (Yang Shi); the mmap_lock sleeps; and
+as it is held for reading, retract_page_tables() cannot have it for writing.
 
 From: David Stevens, "mm/khugepaged: skip shmem with armed userfaultfd", 1 February 2023.
+<20230201034137.2463113-1-stevensd@google.com>
 """
 
 from __future__ import annotations
@@ -174,8 +177,6 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
     except Rollback as rollback:
         result = rollback.result
 
-    if mmap_locked:
-        await up_read(mm.mmap_lock)
     # Flush before anybody touches the pages again.
     await try_to_unmap_flush(mapping)
 
@@ -209,6 +210,8 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
         vm_bug_on_folio(nr_none != 0, hpage, f"rollback of {nr_none} holes too few")
         await xas_unlock_irq(xas)
         hpage.mapping = None
+        if mmap_locked:
+            await up_read(mm.mmap_lock)
         await folio_unlock(hpage)
         await folio_put(hpage)
         return result
@@ -234,4 +237,5 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
     await folio_add_lru(hpage)
     await kernel.retract_page_tables(mapping, start)
     await folio_unlock(hpage)
+    await up_read(mm.mmap_lock)
     return SCAN_SUCCEED

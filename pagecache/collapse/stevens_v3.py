@@ -187,6 +187,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
                 missing = await any_vma_missing(mapping, start, start)
                 if missing:
                     result = SCAN_EXCEED_NONE_PTE
+            await up_read(mapping.i_mmap_rwsem)
             if result != SCAN_SUCCEED:
                 for index in range(start, end):
                     xas_set(xas, index)
@@ -194,14 +195,11 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
                     if entry is XA_RETRY_ENTRY:
                         await xas_store(xas, None)
                 await xas_unlock_irq(xas)
-                await up_read(mapping.i_mmap_rwsem)
                 raise Rollback(result)
         # Join all the entries into a single multi-index entry.
         xas_set_order(xas, start, order)
         await xas_store(xas, hpage)
         await xas_unlock_irq(xas)
-        if nr_none:
-            await up_read(mapping.i_mmap_rwsem)
     except Rollback as rollback:
         result = rollback.result
 

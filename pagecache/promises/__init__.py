@@ -1,0 +1,111 @@
+"""What the kernel promises, each promise with a watcher, and what a search must have reached.
+
+:mod:`pagecache.promises.promise` is the shape; every other module here is one idea.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pagecache.promises.accounting import CountWatcher
+from pagecache.promises.availability import UndisturbedCollapseWatcher
+from pagecache.promises.linearizable import SparseFileWatcher
+from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
+from pagecache.promises.promise import Promise, Watcher
+from pagecache.promises.references import LeakWatcher, ReferenceWatcher
+from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
+from pagecache.promises.structure import PlaceholderWatcher, RetryWatcher, SlotWatcher
+from pagecache.promises.userfaultfd import ObservedMissingWatcher, RegisteredWatcher
+
+__all__ = [
+    "DEFAULT_PROMISES",
+    "PROMISES",
+    "PROMISES_BY_NAME",
+    "SOMETIMES",
+    "Promise",
+    "SightingsWatcher",
+    "Sometimes",
+    "Watcher",
+]
+
+PROMISES: Final[tuple[Promise, ...]] = (
+    # What user space sees.
+    Promise(
+        "every_call_is_explained_by_a_sparse_file",
+        SparseFileWatcher,
+        "contents, holes, sizes and errors; and no page is lost in the end",
+    ),
+    Promise(
+        "a_page_observed_missing_is_not_filled_without_an_event",
+        ObservedMissingWatcher,
+        "userfaultfd, as David Stevens put it on v1, February 2023",
+    ),
+    Promise(
+        "nothing_is_filled_after_register_returned",
+        RegisteredWatcher,
+        "userfaultfd, the stronger reading: Peter Xu on v1, February 2023",
+        default=False,
+    ),
+    Promise(
+        "a_collapse_that_nobody_disturbs_succeeds",
+        UndisturbedCollapseWatcher,
+        "c8a8f3b4a95a: MADV_COLLAPSE always failed with EAGAIN",
+    ),
+    # What the kernel relies on.
+    Promise(
+        "every_slot_points_to_a_live_folio_that_agrees",
+        SlotWatcher,
+        "folio->mapping and folio->index: filemap_get_entry(), find_lock_entries()",
+    ),
+    Promise(
+        "no_retry_entry_is_left_behind",
+        RetryWatcher,
+        "XA_RETRY_ENTRY: a lookup would spin for ever",
+    ),
+    Promise(
+        "no_placeholder_is_left_behind",
+        PlaceholderWatcher,
+        "a huge folio in the page cache becomes uptodate",
+    ),
+    Promise(
+        "every_reference_is_accounted_for",
+        ReferenceWatcher,
+        "one for each slot and each page-table entry, none locked, frozen or isolated, in the end",
+    ),
+    Promise(
+        "nothing_leaks",
+        LeakWatcher,
+        "what is alive in the end can be reached",
+    ),
+    Promise(
+        "nrpages_alloced_and_i_blocks_agree",
+        CountWatcher,
+        "BUG_ON(nrpages) in clear_inode(), aaa52e340073",
+    ),
+    # How it gets there.
+    Promise(
+        "no_task_sleeps_in_atomic_context",
+        AtomicWatcher,
+        "might_sleep() under a spinlock or rcu_read_lock()",
+    ),
+    Promise(
+        "no_lookup_spins_on_a_sleeping_task",
+        SpinWatcher,
+        "frozen reference counts and RETRY entries: Hugh Dickins on v5, March 2023",
+    ),
+    Promise(
+        "locks_are_taken_in_order",
+        OrderWatcher,
+        "the comments above mm/rmap.c and mm/filemap.c, folio_lock()",
+    ),
+    Promise(
+        "locks_are_released",
+        ReleaseWatcher,
+        "no operation returns to user space with a lock",
+    ),
+)
+
+DEFAULT_PROMISES: Final = tuple(promise for promise in PROMISES if promise.default)
+"""All but the alternative readings."""
+
+PROMISES_BY_NAME: Final = {promise.name: promise for promise in PROMISES}

@@ -22,17 +22,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from pagecache.operations import Munmap, Operation, Result, UffdRegister, UffdUnregister
+from pagecache.promises.closure import Configuration, closure, replaced
 from pagecache.promises.file_spec import (
     ANY_ERROR,
     ANYTHING,
-    HOLE,
     NO,
     YES,
     Behaviour,
-    Cell,
     Moment,
     Phase,
     initial_cells,
@@ -42,27 +41,10 @@ from pagecache.promises.vma_spec import VmaFacts
 from pagecache.step import Task
 from pagecache.world import WorldSpec
 
-__all__ = ["STATES_MAX", "Automaton", "Configuration", "State", "automaton_of"]
+__all__ = ["STATES_MAX", "Automaton", "State", "automaton_of"]
 
 STATES_MAX: Final = 20_000
 """How many states an automaton keeps before it starts anew; a program of six operations has some hundreds."""
-
-Cells = tuple[frozenset[Cell], ...]
-_NOWHERE: Final = frozenset({Cell(HOLE)})
-
-
-class Configuration(NamedTuple):
-    """Where some explanations have led to: one for each choice of a cell per page.
-
-    Args:
-        size: ``i_size`` in pages.
-        phases: by task, how far its pending operation has come; ``None`` without one.
-        cells: by page, what it may be.
-    """
-
-    size: int
-    phases: tuple[Phase | None, ...]
-    cells: Cells
 
 
 class State:
@@ -117,15 +99,43 @@ class State:
     def closed(self) -> list[Configuration]:
         """The configurations after the pending operations have gone on, or not, in every possible way."""
         if self._closed is None:
-            self._closed = _closure(self.configurations, self.pending, self._moments())
+            self._closed = closure(self.configurations, self.pending, self._moments())
         return self._closed
 
-    def _moments(self) -> list[tuple[int, int]]:
-        """By task, what its pending operation sees of its VMA: is it mapped, is it registered?"""
-        moments: list[tuple[int, int]] = []
+    def differences(self, contents: Sequence[str], size: int) -> list[tuple[int, list[str]]]:
+        """Where a file differs from all that is possible now; empty if it is one of them.
+
+        Args:
+            contents: by page, HOLE, UNWRITTEN or a tag.
+            size: its size in pages.
+
+        Returns:
+            For the possible files that come closest: the pages that differ, -1 for the size, each with what
+            the possible files have there.
+        """
+        closest: list[tuple[int, list[str]]] = []
+        fewest = len(contents) + 2
+        for configuration in self.closed():
+            differences = [] if configuration.size == size else [(-1, [str(configuration.size)])]
+            for index, (cells, content) in enumerate(zip(configuration.cells, contents, strict=True)):
+                possible = sorted({cell.content for cell in cells})
+                if content not in possible:
+                    differences.append((index, possible))
+            if not differences:
+                return []
+            fewest, closest = min((fewest, closest), (len(differences), differences))
+        return closest
+
+    def _moments(self) -> list[Moment]:
+        """By task, what its pending operation sees besides pages."""
+        may_fail = self.automaton.may_fail
+        moments = []
         for behaviour in self.pending:
             vma = None if behaviour is None else getattr(behaviour.operation, "vma", None)
-            moments.append((YES, NO) if vma is None else (self.vmas[vma].mapped, self.vmas[vma].registered))
+            if vma is None:
+                moments.append(Moment(0, YES, NO, may_fail))
+            else:
+                moments.append(Moment(0, self.vmas[vma].mapped, self.vmas[vma].registered, may_fail))
         return moments
 
     def _done(self, number: int) -> Iterator[tuple[Configuration, Phase]]:
@@ -138,14 +148,14 @@ class State:
         spec = self.automaton.spec
         behaviour = BEHAVIOURS[type(operation)].of_call(spec, task, number, operation)
         missing = task.number + 1 - len(self.pending)
-        pending = _with(self.pending + (None,) * missing, task.number, behaviour)
+        pending = replaced(self.pending + (None,) * missing, task.number, behaviour)
         configurations = frozenset(
-            configuration._replace(phases=_with(configuration.phases + (None,) * missing, task.number, behaviour.first))
-            for configuration in self.configurations
+            Configuration(size, replaced(phases + (None,) * missing, task.number, behaviour.first), cells)
+            for size, phases, cells in self.configurations
         )
         vmas = self.vmas
         if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
-            vmas = _with(vmas, operation.vma, vmas[operation.vma].called(operation))
+            vmas = replaced(vmas, operation.vma, vmas[operation.vma].called(operation))
         return self.automaton.state(pending, vmas, configurations)
 
     def _return(self, number: int, result: Result) -> State | None:
@@ -153,7 +163,7 @@ class State:
         assert behaviour is not None
         operation = behaviour.operation
         configurations = frozenset(
-            configuration._replace(phases=_with(configuration.phases, number, None))
+            configuration._replace(phases=replaced(configuration.phases, number, None))
             for configuration, phase in self._done(number)
             if _means(phase, result)
         )
@@ -161,15 +171,21 @@ class State:
             return None
         vmas = self.vmas
         if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
-            vmas = _with(vmas, operation.vma, vmas[operation.vma].returned(operation, result))
-        return self.automaton.state(_with(self.pending, number, None), vmas, configurations)
+            vmas = replaced(vmas, operation.vma, vmas[operation.vma].returned(operation, result))
+        return self.automaton.state(replaced(self.pending, number, None), vmas, configurations)
 
 
 class Automaton:
-    """The states reached so far from one world."""
+    """The states reached so far from one world.
 
-    def __init__(self, spec: WorldSpec) -> None:
+    Args:
+        spec: the world before anything runs.
+        may_fail: are failures injected?
+    """
+
+    def __init__(self, spec: WorldSpec, *, may_fail: bool) -> None:
         self.spec = spec
+        self.may_fail = may_fail
         self._states: dict[tuple[object, ...], State] = {}
         vmas = tuple(VmaFacts.of(vma) for vma in spec.vmas)
         cells = tuple(frozenset({cell}) for cell in initial_cells(spec))
@@ -189,3 +205,20 @@ class Automaton:
                 self._states.clear()
             state = self._states[content] = State(self, pending, vmas, configurations)
         return state
+
+
+@functools.lru_cache(maxsize=32)
+def automaton_of(spec: WorldSpec, *, may_fail: bool) -> Automaton:
+    """The automaton that all runs in such a world share.
+
+    A memory of pure functions: what it remembers never changes an answer.
+    """
+    return Automaton(spec, may_fail=may_fail)
+
+
+def _means(phase: Phase, result: Result) -> bool:
+    """Is ``result`` what an operation returns in this last phase?"""
+    expected = phase[1]
+    if expected == ANYTHING:
+        return True
+    return isinstance(result, str) if expected == ANY_ERROR else expected == result

@@ -79,7 +79,7 @@ class Cell(NamedTuple):
 
 def has_data(cell: Cell) -> bool:
     """Do lseek() and mincore() see data?  A page that is reserved only is none (``folio_test_uptodate()``)."""
-    return cell.content is not HOLE and cell.content is not UNWRITTEN
+    return cell.content not in (HOLE, UNWRITTEN)
 
 
 def initial_cells(spec: WorldSpec) -> tuple[Cell, ...]:

@@ -34,7 +34,6 @@ from pagecache.promises.file_spec import (
     ANYTHING,
     FIRST,
     HOLE,
-    MAYBE,
     NO,
     NOBODY,
     UNWRITTEN,
@@ -48,7 +47,6 @@ from pagecache.promises.file_spec import (
     has_data,
 )
 from pagecache.promises.syscall_spec import Fallocating, Punching, Reading, Seeking, Truncating, Writing
-from pagecache.world import PAGES_MAX
 
 __all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Supplying"]
 
@@ -87,10 +85,9 @@ class Accessing(Behaviour):
             yield ("doomed",) if ours else done("SIGBUS"), size, cell
         elif phase == FIRST:
             yield ("fault",), size, cell
-        if phase == ("fault",) and cell.content is HOLE and moment.registered != NO:
-            # The fault was reported.  Whoever asks for no more than the report is done; others sleep, and fault again.
-            if isinstance(self.operation, Touch):
-                yield done(EVENT), size, cell
+        reported = phase == ("fault",) and cell.content == HOLE and moment.registered != NO
+        if reported and isinstance(self.operation, Touch):  # others sleep, and fault again
+            yield done(EVENT), size, cell
         if moment.may_fail and not ours:
             yield done("SIGBUS"), size, cell  # without memory for the page, or for its page table
 
@@ -100,10 +97,10 @@ class Accessing(Behaviour):
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
         del phase
         ours = cell.locker == self.task
-        if cell.content is HOLE:
+        if cell.content == HOLE:
             if moment.registered != YES:
                 yield Cell(UNWRITTEN, self.task, cell.swept)
-        elif cell.content is UNWRITTEN:
+        elif cell.content == UNWRITTEN:
             if ours or cell.locker == NOBODY:
                 yield cell._replace(content=ZEROES)
         elif ours and index < moment.size:
@@ -158,13 +155,13 @@ class Supplying(Behaviour):
         # find_dst_vma(), again after each copy outside of the mmap_lock.
         if not self.within or moment.registered != YES or moment.mapped != YES:
             yield done("ENOENT"), size, cell
-        if not self.within or moment.registered == NO or moment.mapped == NO:
+        if not self.within or NO in (moment.registered, moment.mapped):
             return
         if moment.may_fail:
             yield done(ANY_ERROR), size, cell
         if phase == FIRST:
             yield done("EFAULT") if beyond else ("checked",), size, cell
-        elif cell.content is HOLE:
+        elif cell.content == HOLE:
             content = self.tag if isinstance(self.operation, UffdCopy) else ZEROES
             yield ("filled",), size, Cell(content, self.task, cell.swept)
         else:
@@ -196,7 +193,7 @@ class Collapsing(Behaviour):
 
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
         del moment, index
-        if (cell.content is UNWRITTEN and cell.locker == NOBODY) or (cell.content is HOLE and phase == ("commit",)):
+        if (cell.content == UNWRITTEN and cell.locker == NOBODY) or (cell.content == HOLE and phase == ("commit",)):
             yield cell._replace(content=ZEROES)
 
     def settles(self, phase: Phase) -> Phase | None:

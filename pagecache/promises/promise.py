@@ -43,9 +43,6 @@ class Watcher:
     def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
         """Nobody can run any more; ``pending`` are the operations that wait for user space (a userfaultfd)."""
 
-    def evicted(self) -> str | None:
-        """After a normal end with nobody asleep, the file is gone, too: nothing may be left of it."""
-
     def key(self) -> Hashable:
         """What it remembers; equal keys must mean equal answers from here on."""
         return None

@@ -79,7 +79,7 @@ class Writing(Behaviour):
         grown = max(size, self.index(phase) + 1)
         match phase:
             case ("first",):
-                if cell.content is HOLE or (cell.content is UNWRITTEN and cell.locker == NOBODY):
+                if cell.content == HOLE or (cell.content == UNWRITTEN and cell.locker == NOBODY):
                     yield ("held",), size, Cell(UNWRITTEN, self.task, cell.swept)
                 elif cell.locker == NOBODY:
                     yield ("held",), size, cell
@@ -251,10 +251,10 @@ class Fallocating(Behaviour):
         if index == self._end:
             yield done(0), size if self.operation.keep_size else max(size, self._end), cell
             return
-        if cell.content is HOLE:
+        if cell.content == HOLE:
             yield ("at", index + 1), size, cell._replace(content=UNWRITTEN)
         elif cell.locker == NOBODY:
-            yield ("at", index + 1), size, cell._replace(content=ZEROES) if cell.content is UNWRITTEN else cell
+            yield ("at", index + 1), size, cell._replace(content=ZEROES) if cell.content == UNWRITTEN else cell
         if moment.may_fail:
             yield ("undo", index), size, cell
 
@@ -267,7 +267,7 @@ class Fallocating(Behaviour):
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
         del phase, moment, index
         if cell.locker == NOBODY:
-            content = HOLE if cell.content is UNWRITTEN else cell.content
+            content = HOLE if cell.content == UNWRITTEN else cell.content
             yield Cell(content, NOBODY, cell.swept | self.bit)
 
     def settles(self, phase: Phase) -> Phase | None:

@@ -1,0 +1,1 @@
+"""The commands of ``pagecache-fuzz``, a file each: parse, call one function, print."""

@@ -1,0 +1,102 @@
+"""Saves and shows what a campaign finds, as soon as it has found it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import structlog
+
+from fuzz import corpus
+from fuzz.campaign import Campaign, Finding
+from fuzz.commands.options import Chosen
+from fuzz.commands.output import answer, say
+from fuzz.commands.progress import Progress
+from fuzz.entry import Entry, Found
+from fuzz.entry_writer import entry_text
+from fuzz.errors import SaveError
+from fuzz.examine import examine
+from fuzz.report import Report
+from fuzz.vocabulary import vocabulary
+
+__all__ = ["Keeper", "Kept"]
+
+log = structlog.get_logger()
+
+
+class Kept(NamedTuple):
+    """A finding, its file if it could be saved, and how long the search for it took."""
+
+    finding: Finding
+    path: Path | None
+    seconds: float
+
+
+class Keeper:
+    """To be told of a campaign's progress; so an interrupted campaign has lost nothing.
+
+    Args:
+        chosen: the kernel.
+        directory: the corpus.
+        seed: of the campaign.
+        shown: where progress is shown.
+        quiet: print no reports.
+    """
+
+    def __init__(self, chosen: Chosen, directory: Path, seed: int, shown: Progress, *, quiet: bool) -> None:
+        self.chosen = chosen
+        self.directory = directory
+        self.seed = seed
+        self.shown = shown
+        self.quiet = quiet
+        self.kept: list[Kept] = []
+        self._began = time.monotonic()
+        self._campaign: Campaign | None = None
+
+    def __call__(self, campaign: Campaign) -> None:
+        """Look at the campaign."""
+        self._campaign = campaign
+        self.catch_up()
+        self.shown(
+            f"{self.chosen.kernel.name}: {campaign.schedules} schedules of {campaign.programs} programs, "
+            f"{len(campaign.findings)} found"
+        )
+
+    def catch_up(self) -> None:
+        """Keep what was found since the last time."""
+        findings = self._campaign.findings if self._campaign else []
+        for finding in findings[len(self.kept) :]:
+            self.shown.stop()
+            self.kept.append(Kept(finding, self._keep(finding), time.monotonic() - self._began))
+
+    def _keep(self, finding: Finding) -> Path | None:
+        case, minimal = finding.shrunk.case, str(finding.shrunk.certificate)
+        seen = examine(case, self.chosen.kernel)
+        entry = Entry.of(case, seen.history, seen.verdict, minimal, Found(self.seed, finding.schedules))
+        path: Path | None = None
+        try:
+            path = corpus.save(entry, self.directory, vocabulary(self.chosen.kernel))
+            log.info("saved", entry=str(path), promise=seen.verdict.promise, schedules=finding.schedules)
+        except SaveError as error:
+            click.echo(f"{error}  The entry is:\n\n{entry_text(entry)}", err=True)  # it is not to be lost
+        if not self.quiet:
+            command = f"pagecache-fuzz replay {shlex.quote(str(path))}{self.chosen.option}" if path else ""
+            say(Report(case, seen.history, seen.verdict, minimal, str(path or ""), command).text())
+        return path
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Each finding as a JSON object."""
+        return [
+            answer(
+                self.chosen.kernel.name,
+                kept.finding.shrunk.verdict,
+                kept.finding.shrunk.case,
+                schedules=kept.finding.schedules,
+                seconds=kept.seconds,
+                entry=kept.path,
+            )
+            for kept in self.kept
+        ]

@@ -1,0 +1,42 @@
+"""``pagecache-fuzz list``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+import click
+
+from fuzz.commands.options import common_options
+from fuzz.commands.output import leave
+from fuzz.commands.status import Status
+from fuzz.vocabulary import promise_summaries
+from pagecache.kernels import KERNELS
+from pagecache.operations import OPERATIONS
+
+__all__ = ["list_"]
+
+TABLES = ("kernels", "operations", "promises")
+
+
+def _tables() -> dict[str, dict[str, str]]:
+    return {
+        "kernels": {kernel.name: f"{kernel.summary} ({kernel.source})" for kernel in KERNELS},
+        "operations": {kind.__name__: (kind.__doc__ or "").splitlines()[0].replace("``", "") for kind in OPERATIONS},
+        "promises": promise_summaries(),
+    }
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(TABLES), required=False)
+@common_options
+def list_(what: str | None, *, as_json: bool) -> NoReturn:
+    """What there is: kernels, operations of programs, promises."""
+    tables = {name: table for name, table in _tables().items() if what in (None, name)}
+    text = "\n\n".join(_as_text(name, table) for name, table in tables.items())
+    leave(Status.HELD, text, tables, as_json=as_json)
+
+
+def _as_text(name: str, table: Mapping[str, str]) -> str:
+    width = max(map(len, table))
+    return "\n".join([f"{name}:", *(f"  {key:{width}}  {value}" for key, value in table.items())])

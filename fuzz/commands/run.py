@@ -1,0 +1,102 @@
+"""``pagecache-fuzz run``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+import structlog
+
+from fuzz.campaign import Campaign
+from fuzz.commands.keeper import Keeper
+from fuzz.commands.options import CORPUS, Chosen, common_options, kernel_option
+from fuzz.commands.output import answer, leave
+from fuzz.commands.progress import progress
+from fuzz.commands.status import Status
+from fuzz.prose import count
+from fuzz.report import verdict_lines
+from fuzz.subject import Subject
+from fuzz.verdict import HELD
+
+__all__ = ["run"]
+
+MINUTES_DEFAULT: Final = 1.0
+
+log = structlog.get_logger()
+
+
+@click.command()
+@kernel_option(required=True, help="A name (see 'list kernels') or a Python file that defines KERNEL.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.  [default: 1]")
+@click.option("--schedules", type=click.IntRange(min=1), metavar="N", help="Stop after N schedules.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds, equal searches.")
+@click.option("--corpus", "directory", type=click.Path(path_type=Path), default=CORPUS, show_default=True)
+@click.option("--keep-going", is_flag=True, help="Do not stop at the first failure.")
+@common_options
+def run(
+    kernel: Chosen,
+    minutes: float | None,
+    schedules: int | None,
+    seed: int,
+    directory: Path,
+    *,
+    keep_going: bool,
+    as_json: bool,
+) -> NoReturn:
+    """Search for a schedule that breaks a promise; shrink it and save it in the corpus.
+
+    Exits with 0 if none was seen, 1 if one was, 3 if the search proves nothing.
+    """
+    if minutes is not None and schedules is not None:
+        raise click.UsageError(f"--minutes {minutes:g} and --schedules {schedules} exclude each other; give one.")
+    if schedules is None and minutes is None:
+        minutes = MINUTES_DEFAULT
+    began = time.monotonic()
+
+    def time_is_up() -> bool:
+        return minutes is not None and time.monotonic() - began >= minutes * 60
+
+    log.info("campaign", kernel=kernel.kernel.name, seed=seed, minutes=minutes, schedules=schedules)
+    with progress() as shown:
+        keeper = Keeper(kernel, directory, seed, shown, quiet=as_json)
+        try:
+            campaign = Campaign.search(
+                Subject(kernel.kernel), seed, schedules, keep_going=keep_going, stop=time_is_up, progress=keeper
+            )
+            keeper(campaign)
+        except KeyboardInterrupt:
+            keeper.catch_up()
+            raise
+    _leave(campaign, keeper, time.monotonic() - began, as_json=as_json)
+
+
+def _leave(campaign: Campaign, keeper: Keeper, seconds: float, *, as_json: bool) -> NoReturn:
+    log.info("campaign ended", schedules=campaign.schedules, programs=campaign.programs, found=len(campaign.findings))
+    name = keeper.chosen.kernel.name
+    effort = f"{count(campaign.schedules, 'schedule')} of {name} ({seconds:.0f} s, seed {keeper.seed})"
+    case = path = None
+    if keeper.kept:
+        finding, path, _ = keeper.kept[0]
+        case, verdict, status = finding.shrunk.case, finding.shrunk.verdict, Status.VIOLATED
+        text = f"{len(keeper.kept)} found in {effort}."
+    elif campaign.unknown:
+        verdict, status = campaign.unknown, Status.INCONCLUSIVE
+        text = "\n".join(verdict_lines(verdict))
+    else:
+        verdict, status = HELD, Status.HELD
+        text = f"Not seen in {effort}."
+    whole = answer(
+        name,
+        verdict,
+        case,
+        schedules=campaign.schedules,
+        seconds=seconds,
+        entry=path,
+        seed=keeper.seed,
+        programs=campaign.programs,
+        reached=sorted(campaign.reached),
+        findings=keeper.answers(),
+    )
+    leave(status, text, whole, as_json=as_json)

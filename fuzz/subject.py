@@ -1,0 +1,93 @@
+"""A kernel under judgement: everything that is asked of it, for one set of promises."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from fuzz import direct, trio_driver
+from fuzz.errors import HarnessError
+from fuzz.execution import Execution
+from fuzz.explore import deviation_bounded
+from fuzz.policies.canonical import Canonical
+from fuzz.prepare import prepare
+from fuzz.run import Run
+from fuzz.shrink import Search, SearchLimitError, Shrunk, shrink
+from fuzz.verdict import Verdict
+from pagecache.evict import shmem_evict_inode
+from pagecache.kernel import Kernel
+from pagecache.promises import DEFAULT_PROMISES
+from pagecache.promises.promise import Promise
+from strategies.case import Case
+
+__all__ = ["SEARCH_RUNS_MAX", "Subject"]
+
+SEARCH_RUNS_MAX = 20_000
+"""Runs of one search for a schedule with few deviations: enough for three of them in a small program."""
+
+
+class Subject:
+    """A kernel and the promises by which it is judged.
+
+    Args:
+        kernel: the kernel; the name in a case is not looked at.
+        promises: by default all but the alternative readings.
+    """
+
+    def __init__(self, kernel: Kernel, promises: Sequence[Promise] = DEFAULT_PROMISES) -> None:
+        self.kernel = kernel
+        self.promises = promises
+
+    def execution(self, case: Case, *, record: bool = False) -> Execution:
+        """A fresh execution of ``case``; its schedule is the policy's business."""
+        return prepare(case, self.kernel, self.promises, teardown=shmem_evict_inode, record=record)
+
+    def run(self, case: Case, *, record: bool = False) -> Run:
+        """Run ``case`` under its own schedule, with the direct driver."""
+        execution = self.execution(case, record=record)
+        return direct.run(execution, Canonical(execution, case.schedule))
+
+    def reference(self, case: Case) -> Run:
+        """The same with the trio driver and a history: what is reported."""
+        execution = self.execution(case, record=True)
+        return trio_driver.run_alone(execution, Canonical(execution, case.schedule))
+
+    def judge(self, case: Case) -> Verdict:
+        """The verdict of ``case``."""
+        return self.run(case).verdict
+
+    def record(self, case: Case) -> Case:
+        """``case`` with the deviations that its run really makes."""
+        return dataclasses.replace(case, schedule=self.run(case).deviations)
+
+    def searcher(self, signature: tuple[str, str]) -> Search:
+        """A search of all schedules with few deviations for one failure, as a shrinker needs it."""
+
+        def search(case: Case, bound: int) -> tuple[Case | None, int]:
+            bounded = deviation_bounded(
+                lambda: self.execution(case), bound, SEARCH_RUNS_MAX, signature=signature
+            )
+            runs = sum(bounded.runs)
+            if bounded.failure is not None and bounded.failure.verdict.signature == signature:
+                return dataclasses.replace(case, schedule=bounded.failure.deviations), runs
+            if not bounded.exhausted:
+                raise SearchLimitError(runs)
+            return None, runs
+
+        return search
+
+    def shrink(self, case: Case) -> Shrunk:
+        """Shrink a failing case, and let the trio driver confirm what is left.
+
+        Raises:
+            ValueError: if the case does not fail.
+            HarnessError: if the two drivers disagree.
+        """
+        shrunk = shrink(case, self.judge, self.searcher(self.judge(case).signature), self.record)
+        confirmed = self.reference(shrunk.case).verdict
+        if confirmed != shrunk.verdict:
+            raise HarnessError(
+                f"the direct driver says {shrunk.verdict.signature} of {shrunk.case.program} and the trio driver "
+                f"{confirmed.signature}; the drivers must agree: report this case as a bug of the engine"
+            )
+        return shrunk

@@ -1,0 +1,50 @@
+"""The counts of a file at the end of a run.
+
+While a collapse is under way ``nrpages`` and ``alloced`` are ahead of the slots on purpose; only at rest
+must they agree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pagecache.inode import BLOCKS_PER_PAGE
+from pagecache.promises.promise import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pagecache.operations import Operation
+    from pagecache.step import Task
+
+__all__ = ["CountWatcher"]
+
+
+class CountWatcher(Watcher):
+    """``nrpages``, ``alloced`` and ``i_blocks`` agree with the slots and with each other.
+
+    clear_inode() has a BUG_ON for ``nrpages`` and shmem_evict_inode() a warning for ``i_blocks``.
+
+    ``alloced`` may be too high: pages can be dropped behind shmem's back, and whoever looks calls
+    shmem_recalc_inode() first, which takes the surplus away (shmem_getattr()).  Nothing ever makes up for an
+    ``alloced`` that is too low.
+    """
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        del pending
+        inode, mapping = self.world.inode, self.world.mapping
+        info = inode.info
+        present = sum(entry is not None for entry in mapping.i_pages.slots)
+        if mapping.nrpages != present:
+            return f"in the end nrpages is {mapping.nrpages}, but {present} slots are occupied"
+        if info.alloced < mapping.nrpages + info.swapped:
+            return (
+                f"in the end info->alloced is {info.alloced}, "
+                f"but nrpages is {mapping.nrpages} and info->swapped {info.swapped}"
+            )
+        if inode.i_blocks != info.alloced * BLOCKS_PER_PAGE:
+            return (
+                f"in the end i_blocks is {inode.i_blocks}, "
+                f"but info->alloced is {info.alloced}, at {BLOCKS_PER_PAGE} blocks a page"
+            )
+        return None

@@ -1,0 +1,60 @@
+"""A collapse that nobody disturbs succeeds.
+
+MADV_COLLAPSE is best effort, so its errors explain themselves, except when there is nothing that could
+have been in its way.  In 6.4-rc it always failed with EAGAIN unless the kernel was built with DEBUG_VM, whose
+assertion happened to move the cursor (c8a8f3b4a95a): no other promise was broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from pagecache.folio import Folio
+from pagecache.operations import Collapse, Operation, Result
+from pagecache.promises.promise import Watcher
+from pagecache.step import Task
+from pagecache.world import World
+
+__all__ = ["UndisturbedCollapseWatcher"]
+
+
+class UndisturbedCollapseWatcher(Watcher):
+    """No operation is under way besides the collapse, and the whole range holds data below ``i_size``.
+
+    XX Ranges with holes are left out: whether they may be filled depends on userfaultfd.
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.under_way: set[int] = set()
+        """The numbers of the tasks that are in an operation."""
+        self.undisturbed = -1
+        """The number of the task whose collapse nothing should stop."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        del number
+        self.undisturbed = -1
+        if isinstance(operation, Collapse) and not self.under_way and self._is_easy(operation):
+            self.undisturbed = task.number
+        self.under_way.add(task.number)
+
+    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
+        del number
+        self.under_way.discard(task.number)
+        if task.number == self.undisturbed and result != 0:
+            return f"{task} {operation!r} returned {result}, though its range was full of data and nothing else ran"
+        return None
+
+    def key(self) -> Hashable:
+        return (frozenset(self.under_way), self.undisturbed)
+
+    def _is_easy(self, operation: Collapse) -> bool:
+        world = self.world
+        if world.may_fail:
+            return False
+        vma = world.vmas[operation.vma]
+        behind = operation.start + (1 << world.spec.hpage_order)
+        if not (vma.alive and vma.start <= operation.start and behind <= vma.end and behind <= world.inode.i_size):
+            return False
+        slots = world.mapping.i_pages.slots[operation.start : behind]
+        return all(isinstance(entry, Folio) and entry.uptodate for entry in slots)

@@ -1,0 +1,98 @@
+"""Every call is explained by a sparse file.
+
+What user space saw, in every call by every task, must be what a sparse file would have answered, had the
+operations' atomic actions happened in some order that respects which call returned before which was called.
+And when nobody runs any more, the page cache must hold what that file holds: a lost page is noticed even if
+nobody reads it again.
+
+The file is :mod:`pagecache.promises.file_spec`; the search for an order is
+:mod:`pagecache.promises.explanation`.
+
+What it cannot see: that a page was given away and filled again with the same content; which folio holds a
+page; whether a fault that should have been reported to a userfaultfd found the page filled by
+somebody else (:mod:`pagecache.promises.userfaultfd`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Final
+
+from pagecache.folio import Folio
+from pagecache.operations import Operation, Result
+from pagecache.promises.explanation import automaton_of
+from pagecache.promises.file_spec import HOLE, UNWRITTEN
+from pagecache.promises.promise import Watcher
+from pagecache.step import Task
+from pagecache.world import World
+
+__all__ = ["SparseFileWatcher", "contents"]
+
+WORDS: Final = {HOLE: "nothing", UNWRITTEN: "a reserved page"}
+
+
+def contents(world: World) -> tuple[str, ...]:
+    """What the page cache holds, as :mod:`pagecache.promises.file_spec` would say it.
+
+    For a moment in which nobody runs; it looks at whatever the slots point to, alive or not.
+    """
+    return tuple(_content(entry, index) for index, entry in enumerate(world.mapping.i_pages.slots))
+
+
+def _content(entry: object, index: int) -> str:
+    if not isinstance(entry, Folio):
+        return HOLE
+    if not entry.uptodate:
+        return UNWRITTEN
+    offset = index - entry.index
+    return entry.pages[offset] if 0 <= offset < len(entry.pages) else f"not a page of {entry}"
+
+
+class SparseFileWatcher(Watcher):
+    """Follows one run through the automaton of its world."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.state = automaton_of(world.spec, may_fail=world.may_fail).initial
+        self.explained: list[tuple[Task, Operation, Result]] = []
+        """What has returned so far; for the sentence only."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        self.state = self.state.called(task, number, operation)
+
+    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
+        del number
+        state = self.state.returned(task, result)
+        if state is None:
+            possible = " or ".join(map(str, self.state.results(task))) or "nothing yet, it could not have returned"
+            return f"{task} {operation!r} returned {result}; a sparse file would answer {possible}{self._so_far()}"
+        self.state = state
+        self.explained.append((task, operation, result))
+        return None
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        del pending
+        found, size = contents(self.world), self.world.inode.i_size
+        differences = self.state.differences(found, size)
+        if not differences:
+            return None
+        parts = [
+            f"index {index} holds {WORDS.get(found[index], found[index])} instead of {_either(possible)}"
+            if index >= 0
+            else f"i_size is {size} instead of {_either(possible)}"
+            for index, possible in differences
+        ]
+        return f"in the end {', and '.join(parts)}{self._so_far()}"
+
+    def key(self) -> Hashable:
+        return self.state
+
+    def _so_far(self) -> str:
+        if not self.explained:
+            return ""
+        told = "; ".join(f"{task} {operation!r} = {result}" for task, operation, result in self.explained)
+        return f" (explained up to there: {told})"
+
+
+def _either(possible: Sequence[str]) -> str:
+    return " or ".join(WORDS.get(what, what) for what in possible)

@@ -1,0 +1,70 @@
+"""References at the end of a run, when nobody holds one on the stack.
+
+Operations that wait for a userfaultfd hold none either: handle_userfault() sleeps without the folio.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pagecache.folio import Folio
+from pagecache.promises.promise import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pagecache.operations import Operation
+    from pagecache.step import Task
+    from pagecache.world import World
+
+__all__ = ["LeakWatcher", "ReferenceWatcher"]
+
+
+def _slots(world: World, folio: Folio) -> int:
+    return sum(entry is folio for entry in world.mapping.i_pages.slots)
+
+
+def _ptes(world: World, folio: Folio) -> int:
+    return sum(mapped is folio for vma in world.vmas for mapped in vma.ptes.values())
+
+
+class ReferenceWatcher(Watcher):
+    """Every reference is accounted for: one for each slot and one for each page-table entry.
+
+    Nothing is left locked, frozen or isolated from the LRU lists, and no page table points to freed memory.
+    """
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        del pending
+        world = self.world
+        for vma in world.vmas:
+            for index, folio in sorted(vma.ptes.items()):
+                if folio.freed:
+                    return f"in the end {vma} maps index {index} to {folio}, which has been freed"
+        for folio in world.memory.live():
+            slots, ptes = _slots(world, folio), _ptes(world, folio)
+            if folio.frozen_by is not None:
+                return f"in the end the reference count of {folio} is still frozen by {folio.frozen_by}"
+            if folio.locked_by is not None:
+                return f"in the end {folio} is still locked by {folio.locked_by}"
+            if folio.mapcount != ptes:
+                return f"in the end the mapcount of {folio} is {folio.mapcount}, but {ptes} page-table entries map it"
+            if folio.refcount != slots + ptes:
+                return (
+                    f"in the end {folio} has {folio.refcount} references, but is found in "
+                    f"{slots} slots and {ptes} page-table entries"
+                )
+            if slots and not folio.lru:
+                return f"in the end {folio} is in the page cache but on no LRU list: somebody isolated it and forgot"
+        return None
+
+
+class LeakWatcher(Watcher):
+    """Nothing leaks: what is alive can be reached through the page cache or a page table."""
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        del pending
+        for folio in self.world.memory.live():
+            if not _slots(self.world, folio) and not _ptes(self.world, folio):
+                return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"
+        return None

@@ -1,0 +1,95 @@
+"""What every slot of the page cache points to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pagecache.folio import Folio
+from pagecache.promises.promise import Watcher
+from pagecache.xarray import XA_RETRY_ENTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pagecache.operations import Operation
+    from pagecache.step import Step, Task
+
+__all__ = ["PlaceholderWatcher", "RetryWatcher", "SlotWatcher"]
+
+LETTING_GO: Final = frozenset(
+    {"folio_put", "folio_put_refs", "folio_putback_lru", "folio_ref_unfreeze", "folio_unlock"}
+)
+"""Calls on a folio that may free it, or with which others get at it after its mapping has been cleared."""
+
+
+class SlotWatcher(Watcher):
+    """Every slot points to a live folio that agrees: its mapping, and its range of indices.
+
+    A lookup relies on it once it has a reference: it re-checks the slot, not the folio (filemap_get_entry());
+    who locks the folio re-checks the mapping, not the index.
+    The moments at which it is checked: a slot is stored, a folio is let go of, the end.
+    """
+
+    def after(self, task: Task, step: Step) -> str | None:
+        if step.call == "xas_store":
+            index = step.args[0]
+            assert isinstance(index, int)
+            return self._disagreement(index, f"after {task} had stored it")
+        if step.call in LETTING_GO:
+            folio = step.args[0]
+            assert isinstance(folio, Folio)
+            if folio.mapping is None or folio.freed:
+                for index, entry in enumerate(self.world.mapping.i_pages.slots):
+                    if entry is folio:
+                        return self._disagreement(index, f"after {step} by {task}")
+        return None
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        del pending
+        for index in range(len(self.world.mapping.i_pages.slots)):
+            sentence = self._disagreement(index, "in the end")
+            if sentence is not None:
+                return sentence
+        return None
+
+    def _disagreement(self, index: int, when: str) -> str | None:
+        mapping = self.world.mapping
+        folio = mapping.i_pages.slots[index]
+        if not isinstance(folio, Folio):
+            return None
+        if folio.freed:
+            return f"slot {index} points to {folio} {when}, which has been freed"
+        if folio.mapping is not mapping:
+            return f"slot {index} points to {folio} {when}, whose mapping has been cleared"
+        if not folio.index <= index < folio.next_index:
+            return (
+                f"slot {index} points to {folio} {when}, "
+                f"which thinks that it is at index {folio.index} to {folio.next_index - 1}"
+            )
+        return None
+
+
+class RetryWatcher(Watcher):
+    """No RETRY entry is left behind: a lookup would spin for ever."""
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        del pending
+        for index, entry in enumerate(self.world.mapping.i_pages.slots):
+            if entry is XA_RETRY_ENTRY:
+                who = self.world.mapping.i_pages.retry_by
+                return f"slot {index} holds a RETRY entry in the end, the last of them stored by {who}"
+        return None
+
+
+class PlaceholderWatcher(Watcher):
+    """No huge folio that is not uptodate is left behind.
+
+    shmem clears a huge folio before it inserts it, so one that is not uptodate is a collapse's placeholder.
+    """
+
+    def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
+        del pending
+        for index, entry in enumerate(self.world.mapping.i_pages.slots):
+            if isinstance(entry, Folio) and entry.order and not entry.uptodate:
+                return f"slot {index} points to {entry} in the end, a huge folio that never became uptodate"
+        return None

@@ -1,0 +1,1 @@
+"""What to run: cases as plain values, and the grammar that generates and writes them."""

@@ -1,0 +1,85 @@
+"""What to run, as plain values: a Case is a kernel's name, a world, a program, a schedule and failures.
+
+**The canonical schedule** runs the current task until it blocks or ends, then the lowest-numbered
+task that can run.  A schedule is a short tuple of *deviations* from that; ``()`` is the
+sequential run.  Everything is generated, stored, shrunk, counted and proved in this one unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pagecache.operations import Operation
+from pagecache.world import WorldSpec
+
+__all__ = ["Case", "Deviation", "Failure", "Program", "TaskSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """When ``task`` is about to make its ``visit``-th call of ``at``, run ``run`` instead.
+
+    It applies where the canonical schedule would run ``task`` next and ``run`` can run; it applies once.
+    ``run`` is then the current task.  Several deviations at one place apply in their order.  One whose
+    place is never reached is simply unused.
+
+    Args:
+        task: the task that would have run.
+        at: the name of the call it is about to make, for example ``"xas_store"``.
+        visit: counted from 1, over the whole life of the task.
+        run: the task that runs instead.
+    """
+
+    task: str
+    at: str
+    visit: int
+    run: str
+
+    def __str__(self) -> str:
+        return f"{self.task} at {self.at}#{self.visit}: run {self.run}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The ``visit``-th call of ``at`` by ``task`` fails (allocation, charge, copy, signal)."""
+
+    task: str
+    at: str
+    visit: int
+
+    def __str__(self) -> str:
+        return f"{self.task} at {self.at}#{self.visit}: fails"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One thread of the program: its name and what it does in turn."""
+
+    name: str
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The tasks, in the order of their numbers."""
+
+    tasks: tuple[TaskSpec, ...]
+
+    def __str__(self) -> str:
+        return " || ".join(f"{task.name}: {'; '.join(map(repr, task.operations))}" for task in self.tasks)
+
+    @property
+    def operations(self) -> int:
+        """How many operations all tasks have together."""
+        return sum(len(task.operations) for task in self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that determines a run."""
+
+    kernel: str
+    world: WorldSpec
+    program: Program
+    schedule: tuple[Deviation, ...] = ()
+    failures: tuple[Failure, ...] = field(default=())

@@ -1,0 +1,56 @@
+"""Whole cases, as productions of the grammar and as Hypothesis strategies."""
+
+from __future__ import annotations
+
+from hypothesis.strategies import SearchStrategy
+
+from pagecache.world import WorldSpec
+from strategies.anchors import Anchors
+from strategies.case import Case, Program
+from strategies.failures import failures
+from strategies.grammar import Choice, Draw, Writer
+from strategies.hypothesis_draw import ProductionStrategy
+from strategies.programs import program
+from strategies.schedules import schedule
+from strategies.worlds import world
+
+__all__ = ["case", "cases", "programs_and_worlds", "write"]
+
+SIMPLEST = Case("", WorldSpec(), Program(()))
+
+
+def case(draw: Draw, kernel: str, anchors: Anchors = Anchors(), like: Case = SIMPLEST) -> Case:  # noqa: B008 - values
+    """A case of ``kernel``: first the world, then what runs in it, then in which order, then what fails."""
+    its_world = world(draw, like.world)
+    its_program = program(draw, its_world, like.program)
+    tasks = tuple(task.name for task in its_program.tasks)
+    its_schedule = schedule(draw, tasks, anchors, like.schedule)
+    return Case(kernel, its_world, its_program, its_schedule, failures(draw, tasks, anchors, like.failures))
+
+
+def write(value: Case, anchors: Anchors | None = None) -> list[Choice]:
+    """The choices that lead to ``value``, with the smallest possible ``anchors`` unless they are given.
+
+    Raises:
+        NotInGrammarError: if none do: it is larger than what is generated, or tasks or processes have other
+            names than the grammar gives them.
+    """
+    writer = Writer()
+    case(writer, value.kernel, Anchors.of(value) if anchors is None else anchors, value)
+    return writer.choices
+
+
+def cases(kernel: str, anchors: Anchors) -> SearchStrategy[Case]:
+    """Any case of ``kernel`` whose deviations and failures are at ``anchors``."""
+    return ProductionStrategy(lambda draw: case(draw, kernel, anchors), f"cases({kernel!r}, {anchors})")
+
+
+def programs_and_worlds(kernel: str, failing: tuple[str, ...] = ()) -> SearchStrategy[Case]:
+    """Cases without deviations, for campaigns in which the engine tries many schedules of each.
+
+    Args:
+        kernel: its name.
+        failing: the calls that may fail.
+    """
+    name = f"programs_and_worlds({kernel!r}{f', {failing}' if failing else ''})"
+    return ProductionStrategy(lambda draw: case(draw, kernel, Anchors((), failing)), name)

@@ -1,0 +1,117 @@
+"""Operations that make sense in a given world, mostly around the range that is being collapsed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final
+
+from pagecache.operations import (
+    OPERATIONS,
+    Collapse,
+    Fallocate,
+    Load,
+    Mincore,
+    Munmap,
+    Operation,
+    PunchHole,
+    Read,
+    SeekData,
+    SeekHole,
+    Store,
+    Touch,
+    Truncate,
+    UffdCopy,
+    UffdRegister,
+    UffdUnregister,
+    UffdZeropage,
+    Write,
+)
+from pagecache.world import WorldSpec
+from strategies.grammar import Draw
+
+__all__ = ["PARAMETERS", "operation"]
+
+Parameter = Callable[[Draw, WorldSpec, list[Any], Any], Any]
+"""Draws one field: gets the world, the fields before it, and what it shall be like."""
+
+FIELDS: Final = 2
+"""Operations with fewer take choices without a meaning, so that none is shorter, hence simpler, than a Collapse."""
+OUTSIDE: Final = 0.05  # a mapping that does not cover the index: EINVAL or SIGSEGV, worth a try now and then
+KEEP_SIZE: Final = 0.3
+
+
+def _index(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.integer(0, len(world.pages) - 1, like)
+
+
+def _huge_index(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.option(range(0, len(world.pages), 1 << world.hpage_order), like)
+
+
+def _length(draw: Draw, world: WorldSpec, before: list[Any], like: int) -> int:
+    return draw.integer(1, len(world.pages) - before[0], like)
+
+
+def _size(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.integer(0, len(world.pages), like)
+
+
+def _keep_size(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
+    return draw.boolean(KEEP_SIZE, like)
+
+
+def _any_vma(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.option(range(len(world.vmas)), like)
+
+
+def _vma_of_index(draw: Draw, world: WorldSpec, before: list[Any], like: int) -> int:
+    return draw.mostly(*_covering(world, before[0], before[0] + 1), OUTSIDE, like)
+
+
+def _vma_of_huge_page(draw: Draw, world: WorldSpec, before: list[Any], like: int) -> int:
+    return draw.mostly(*_covering(world, before[0], before[0] + (1 << world.hpage_order)), OUTSIDE, like)
+
+
+def _covering(world: WorldSpec, start: int, end: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The numbers of the VMAs that cover these indices, and of those that do not."""
+    covers = [vma.start <= start and end <= vma.end for vma in world.vmas]
+    return tuple(n for n, yes in enumerate(covers) if yes), tuple(n for n, yes in enumerate(covers) if not yes)
+
+
+PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
+    Collapse: (_huge_index, _vma_of_huge_page),
+    Load: (_index, _vma_of_index),
+    Store: (_index, _vma_of_index),
+    Touch: (_index, _vma_of_index),
+    Read: (_index,),
+    Write: (_index,),
+    SeekData: (_index,),
+    SeekHole: (_index,),
+    Mincore: (_index, _vma_of_index),
+    Truncate: (_size,),
+    PunchHole: (_index, _length),
+    Fallocate: (_index, _length, _keep_size),
+    UffdRegister: (_any_vma,),
+    UffdUnregister: (_any_vma,),
+    UffdCopy: (_index, _vma_of_index),
+    UffdZeropage: (_index, _vma_of_index),
+    Munmap: (_any_vma,),
+}
+"""How each operation's fields are drawn, in their order."""
+
+COLLAPSE: Final[tuple[type[Operation], ...]] = (Collapse,)
+OTHERS: Final = tuple(made for made in OPERATIONS if made is not Collapse)
+_NAMES: Final = {made: tuple(field.name for field in dataclasses.fields(made)) for made in OPERATIONS}
+
+
+def operation(draw: Draw, world: WorldSpec, other: float, like: Operation) -> Operation:
+    """An operation without a problem in ``world``: a Collapse, with probability ``other`` another one."""
+    made = draw.mostly(COLLAPSE, OTHERS, other, type(like))
+    given = type(like) is made
+    values: list[Any] = []
+    for name, parameter in zip(_NAMES[made], PARAMETERS[made], strict=True):
+        values.append(parameter(draw, world, values, getattr(like, name) if given else 0))
+    for _ in range(len(values), FIELDS):
+        draw.integer(0, 0, 0)
+    return made(*values)
