@@ -1,8 +1,8 @@
 """The default search: programs from the strategies, many schedules of each from all policies.
 
-A program costs more to generate than to run, and its sequential run tells where its tasks touch the same
-things; so each gets its sequential run, and then SCHEDULES_PER_PROGRAM more, by the policies in
-turn.  Every run counts as one schedule.
+Each program gets its sequential run, which tells where its tasks touch the same things, the sequential run in
+the other order, and then SCHEDULES_PER_PROGRAM more by the other policies in turn.  Not many more: most programs
+cannot fail, and those that can fail soon.  Every run counts as one schedule.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from random import Random
 from typing import Final
 
@@ -22,25 +23,34 @@ from fuzz.run import Run
 from fuzz.shrink import Shrunk
 from fuzz.subject import Subject
 from fuzz.verdict import Outcome, Verdict
+from pagecache.promises.sometimes import SightingsWatcher
 from strategies.case import Case, Failure
 from strategies.cases import case as draw_case
 
-__all__ = ["SCHEDULES_PER_PROGRAM", "Campaign", "Finding", "schedules"]
+__all__ = ["EXPECTED", "SCHEDULES_PER_PROGRAM", "Campaign", "Finding", "schedules", "schedules_of"]
 
-SCHEDULES_PER_PROGRAM: Final = 40
+SCHEDULES_PER_PROGRAM: Final = 6
+SIGHTED: Final = 3
 FAILURES_SHARE: Final = 0.15  # of the programs: memory is seldom short, and most bugs do not need it to be
 
 TURNS: Final = (
-    "sampled_deviations",
-    "pct_2",
-    "sampled_deviations",
+    "pct_3",
+    "mostly_keep_running",
+    "random_walk",
+    "pct_3",
     "mostly_keep_running",
     "sampled_deviations",
-    "pct_3",
-    "sampled_deviations",
+    "pct_2",
     "random_walk",
 )
-"""Whose turn it is: few deviations where steps conflict find most, and every other policy what they cannot."""
+"""Whose turn it is.  Measured on five of the kernels, 2,400 runs of each policy: no policy is best on all of them,
+PCT of depth 3 and the two random walks find half as much again as the others."""
+
+
+EXPECTED: Final = frozenset({"a_collapse_succeeded", "a_collapse_rolled_back", "a_hole_was_filled_during_the_scan"})
+"""What every search of ENOUGH schedules must have reached, or it was vacuous and says nothing."""
+
+ENOUGH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,11 @@ class Campaign:
     unknown: Verdict | None = None
     reached: set[str] = field(default_factory=set)
 
+    @property
+    def missed(self) -> list[str]:
+        """The rare places that should have been reached by now and were not: then the search was vacuous."""
+        return sorted(EXPECTED - self.reached) if self.schedules >= ENOUGH and not self.findings else []
+
     @classmethod
     def search(
         cls,
@@ -99,7 +114,7 @@ class Campaign:
         """
         campaign = cls()
         seen = set()
-        for case, run in schedules(subject, Random(seed)):
+        for case, run in schedules(subject, Random(seed), campaign.reached):
             if run is None:
                 campaign.programs += 1
                 progress(campaign)
@@ -122,23 +137,41 @@ class Campaign:
         return campaign
 
 
-def schedules(subject: Subject, random: Random) -> Iterator[tuple[Case, Run | None]]:
-    """Runs without end; ``None`` for a run says that the next program begins."""
+def schedules(subject: Subject, random: Random, reached: set[str] | None = None) -> Iterator[tuple[Case, Run | None]]:
+    """Runs without end; ``None`` for a run says that the next program begins.
+
+    Args:
+        subject: the kernel.
+        random: makes everything.
+        reached: gets the names of the rare places that some of the runs reached.
+    """
     while True:
         case = draw_case(RandomDraw(random), subject.kernel.name)
         yield case, None
-        execution = subject.execution(case, record=True)
-        sequential = direct.run(execution, Canonical(execution))
-        yield case, sequential
-        if sequential.history is None or sequential.verdict.outcome is not Outcome.HELD:
-            continue
-        profile = Profile.of(sequential.history)
-        if random.random() < FAILURES_SHARE:
-            case = _with_a_failure(case, sequential, random)
-        for number in range(SCHEDULES_PER_PROGRAM):
-            execution = subject.execution(case)
-            policy = POLICIES[TURNS[number % len(TURNS)]](execution, random, profile)
-            yield case, direct.run(execution, policy)
+        yield from schedules_of(subject, case, random, reached)
+
+
+def schedules_of(
+    subject: Subject, case: Case, random: Random, reached: set[str] | None = None
+) -> Iterator[tuple[Case, Run]]:
+    """The schedules of one program, each with its case (some have an injected failure)."""
+    sightings: list[SightingsWatcher] = []
+    execution = subject.execution(case, record=True, sightings=sightings)
+    sequential = direct.run(execution, Canonical(execution))
+    yield case, sequential
+    if sequential.history is None or sequential.verdict.outcome is not Outcome.HELD:
+        return
+    profile = Profile.of(sequential.history)
+    if random.random() < FAILURES_SHARE:
+        case = _with_a_failure(case, sequential, random)
+    for number, turn in enumerate(("last_first", *islice(cycle(TURNS), SCHEDULES_PER_PROGRAM))):
+        # To look for rare places costs a little; the first runs of each program tell enough.
+        execution = subject.execution(case, sightings=sightings if number < SIGHTED else None)
+        policy = POLICIES[turn](execution, random, profile)
+        yield case, direct.run(execution, policy)
+    if reached is not None:
+        for watcher in sightings:
+            reached |= watcher.reached
 
 
 def _with_a_failure(case: Case, sequential: Run, random: Random) -> Case:

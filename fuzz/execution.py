@@ -26,11 +26,12 @@ from typing import Any, Final
 from fuzz.errors import HarnessError
 from fuzz.fair import FairTurns
 from fuzz.history import Event, History
-from fuzz.judge import judge_blocked, judge_crashed_oracle, judge_exception, judge_foreign_await, judge_livelock
+from fuzz.judge import judge_blocked, judge_exception, judge_foreign_await, judge_livelock
 from fuzz.limits import FAIR_STEPS_MAX, STEPS_MAX
 from fuzz.run import Deviated, Run
 from fuzz.teardown import tear_down
-from fuzz.verdict import HELD, Outcome, Verdict
+from fuzz.verdict import HELD, Verdict
+from fuzz.watching import Hooks, Watching, tell
 from pagecache.operations import Operation, Result
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
@@ -40,8 +41,6 @@ __all__ = ["Execution", "Routine"]
 
 Routine = Coroutine[Step, Task | None, Any]
 """A kernel function under way: it announces steps, and is resumed with the task that runs it."""
-
-_Hook = Callable[..., str | None]
 
 
 class Execution:
@@ -102,22 +101,10 @@ class Execution:
         self._teardown = teardown
         self._failing = {(failure.task, failure.at, failure.visit) for failure in failures}
         self._history = History(tuple(spec.name for spec in tasks)) if record else None
-        self._before = self._hooks("before")
-        self._after = self._hooks("after")
-        self._called = self._hooks("called")
-        self._returned = self._hooks("returned")
+        self._watching = Watching(watchers)
         for number in range(count):
             if self.verdict is None:
                 self._begin_operation(number)
-
-    def _hooks(self, name: str) -> list[tuple[str, _Hook]]:
-        """That method of those watchers which override it."""
-        plain = getattr(Watcher, name)
-        return [
-            (promise, getattr(watcher, name))
-            for promise, watcher in self.watchers
-            if getattr(type(watcher), name) is not plain
-        ]
 
     def runnable(self) -> Sequence[int]:
         """Who may be resumed now, in ascending order; nobody once the run has ended, which makes the verdict.
@@ -175,7 +162,8 @@ class Execution:
             task.failing = bool(step.fails) and (task.name, step.call, self.visit(number)) in self._failing
         if not self.called[number] and self._call(number):
             return
-        if self._before and self._watch(self._before, task, step):
+        watching = self._watching
+        if watching.before and self._watch(watching.before, task, step):
             return
         if self._history is not None:
             self._history.events.append(Event("step", number, step=step, deviates=deviates))
@@ -184,15 +172,15 @@ class Execution:
         try:
             following = routine.send(task)
         except StopIteration as stop:
-            if not (self._after and self._watch(self._after, task, step)):
-                self._return(number, stop.value)
+            if not self._watch(watching.after, task, step) and not self._return(number, stop.value):
+                self._begin_operation(number)
             return
         except Exception as error:  # noqa: BLE001 - whatever the model raises is judged, nothing escapes
             self.verdict = judge_exception(error, f"{task} at {step}")
             return
         self._announce(number, following)
-        if self._after:
-            self._watch(self._after, task, step)
+        if watching.after and self.verdict is None:
+            self._watch(watching.after, task, step)
 
     def visit(self, number: int) -> int:
         """Which visit of its pending call that task is about to make, from 1."""
@@ -252,7 +240,7 @@ class Execution:
                 self.routines[number] = routine
                 first = routine.send(None)
             except StopIteration as stop:
-                if self._call(number) or self._log_return(number, stop.value):
+                if self._call(number) or self._return(number, stop.value):
                     return
                 continue
             except Exception as error:  # noqa: BLE001 - likewise
@@ -275,37 +263,22 @@ class Execution:
     def _call(self, number: int) -> bool:
         """The operation's first step is about to be taken.  Returns whether a watcher objects."""
         self.called[number] = True
+        operation, which = self._operation(number), self.operation[number]
         if self._history is not None:
-            event = Event("call", number, operation=self._operation(number), number=self.operation[number])
-            self._history.events.append(event)
-        return bool(self._called) and self._watch(
-            self._called, self.tasks[number], self.operation[number], self._operation(number)
-        )
+            self._history.events.append(Event("call", number, operation=operation, number=which))
+        return self._watch(self._watching.called, self.tasks[number], which, operation)
 
-    def _log_return(self, number: int, result: Result) -> bool:
+    def _return(self, number: int, result: Result) -> bool:
         """The operation has returned.  Returns whether a watcher objects."""
         operation, which = self._operation(number), self.operation[number]
         if self._history is not None:
-            event = Event("return", number, operation=operation, number=which, result=result)
-            self._history.events.append(event)
-        return bool(self._returned) and self._watch(self._returned, self.tasks[number], which, operation, result)
+            self._history.events.append(Event("return", number, operation=operation, number=which, result=result))
+        return self._watch(self._watching.returned, self.tasks[number], which, operation, result)
 
-    def _return(self, number: int, result: Result) -> None:
-        if not self._log_return(number, result):
-            self._begin_operation(number)
-
-    def _watch(self, hooks: list[tuple[str, _Hook]], *arguments: object) -> bool:
-        """Tell the watchers; the first to object decides.  Returns whether one did."""
-        for promise, hook in hooks:
-            try:
-                sentence = hook(*arguments)
-            except Exception as error:  # noqa: BLE001 - a crashed oracle is never a pass
-                self.verdict = judge_crashed_oracle(promise, error)
-                return True
-            if sentence is not None:
-                self.verdict = Verdict(Outcome.VIOLATED, promise, sentence)
-                return True
-        return False
+    def _watch(self, hooks: Hooks, *arguments: object) -> bool:
+        """Tell the watchers.  Returns whether one objects."""
+        self.verdict = tell(hooks, *arguments) if hooks else None
+        return self.verdict is not None
 
     def _blocked(self) -> dict[Task, Step]:
         """The tasks that have not ended, with their pending steps."""
@@ -327,7 +300,7 @@ class Execution:
         if self.verdict is not None:
             return
         asleep = [(task, self._operation(task.number)) for task in blocked if self.called[task.number]]
-        if self._watch(self._hooks("ended"), asleep):
+        if self._watch(self._watching.ended, asleep):
             return
         if self._teardown is not None and not blocked:
             self.verdict = tear_down(self._teardown, Task("eviction", len(self.tasks)))

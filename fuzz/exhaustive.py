@@ -44,7 +44,7 @@ class Exhausted:
         exhausted: all schedules were covered.
         failure: the first run that failed, or was UNKNOWN.
         outcomes: what the ends looked like.
-        limit: what stopped the search before its end; empty if nothing did.
+        limit: why not all was covered: a limit, or what was UNKNOWN; empty if all was, or it stopped at a failure.
     """
 
     states: int = 0
@@ -147,7 +147,7 @@ def search(
     graph = _Graph()
     fingerprinter = Fingerprinter()
     path: list[_Choice] = []
-    while not found.limit:
+    while True:
         execution = make()
         _follow(execution, path, graph, fingerprinter)
         found.runs += 1
@@ -166,13 +166,13 @@ def search(
             found.exhausted = not found.limit and _always_ends(found, graph, make)
             return found
         path[-1].untried.pop()
-        if len(graph) >= states_max:
-            found.limit = f"states_max = {states_max}"
-        elif found.runs >= runs_max:
-            found.limit = f"runs_max = {runs_max}"
-        elif out_of_time():
-            found.limit = "time"
-    return found
+        if len(graph) >= states_max or found.runs >= runs_max or out_of_time():
+            found.limit = found.limit or _limit_reached(len(graph) >= states_max, found.runs >= runs_max)
+            return found
+
+
+def _limit_reached(states: bool, runs: bool) -> str:
+    return "states_max" if states else "runs_max" if runs else "time"
 
 
 def _follow(execution: Execution, path: list[_Choice], graph: _Graph, fingerprinter: Fingerprinter) -> None:

@@ -112,7 +112,7 @@ class Fingerprinter:
         for failure in execution.failures:
             for task, calls in zip(execution.tasks, execution.calls, strict=True):
                 if task.name == failure.task:
-                    described.append(min(calls.count(failure.at), failure.visit + 1))
+                    described.append(max(failure.visit - calls[:-1].count(failure.at), 0))  # the last is pending
         roots += execution.tasks
         roots.append(execution.world)
         for _, watcher in execution.watchers:

@@ -6,6 +6,8 @@ points that differ only there have different futures, so a fingerprint of the lo
 them.  The garbage collector does see them: :func:`gc.get_referents` of a coroutine lists, after its function and code,
 its locals and then its value stack.  (``gen_traverse()`` and ``_PyFrame_Traverse()`` in CPython.)
 
+Of the locals, those that are written before they are read again do not count (:mod:`fuzz.liveness`).
+
 The model avoids the question by the law on awaits (see :mod:`pagecache.step`); a kernel of one's own need not know it.
 """
 
@@ -14,9 +16,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Coroutine, Iterator
 from functools import cache
-from types import CodeType, CoroutineType, FunctionType, GeneratorType
+from types import CodeType, CoroutineType, FrameType, FunctionType, GeneratorType
 from typing import Any, NamedTuple
 
+from fuzz.liveness import live_variables
 from fuzz.shape import UNBOUND
 from pagecache.step import Step
 
@@ -33,7 +36,8 @@ class Standing(NamedTuple):
     Args:
         code: its function's code.
         instruction: the offset of the await at which it is suspended.
-        values: its variables, in the order of :func:`variables`, then what is on its value stack.
+        values: its variables, in the order of :func:`variables`, UNBOUND if they have no value that could still be
+            read; then what is on its value stack.
     """
 
     code: CodeType
@@ -66,7 +70,7 @@ def standing(routine: Coroutine[Step, Any, Any]) -> Iterator[Standing]:
         frame, code = awaited.cr_frame, awaited.cr_code
         if frame is None:
             raise FingerprintError(f"a kernel function awaits {awaited!r}, which has ended; await each coroutine once")
-        yield Standing(code, frame.f_lasti, _values(awaited, code, frame.f_locals))
+        yield Standing(code, frame.f_lasti, _values(awaited, frame))
         awaited = awaited.cr_await
     if type(awaited) is not GeneratorType or awaited.gi_code is not Step.__await__.__code__:
         raise FingerprintError(
@@ -74,20 +78,15 @@ def standing(routine: Coroutine[Step, Any, Any]) -> Iterator[Standing]:
         )
 
 
-def _values(routine: CoroutineType[Any, Any, Any], code: CodeType, bound: dict[str, object]) -> list[object]:
+def _values(routine: CoroutineType[Any, Any, Any], frame: FrameType) -> list[object]:
+    code, bound = frame.f_code, frame.f_locals
+    live = live_variables(code)[frame.f_lasti]
     referents = gc.get_referents(routine)
-    slot = next(
-        (
-            position + 1
-            for position, referent in enumerate(referents)
-            if referent is code and position and type(referents[position - 1]) is FunctionType
-        ),
-        len(referents),
-    )
+    slot = _first_slot(referents, code)
     values = []
     for name, is_cell in variables(code):
         value = bound.get(name, UNBOUND)
-        values.append(value)
+        values.append(value if is_cell or name in live else UNBOUND)
         if is_cell:
             slot += 1
         elif value is not UNBOUND:
@@ -99,3 +98,11 @@ def _values(routine: CoroutineType[Any, Any, Any], code: CodeType, bound: dict[s
             slot += 1
     values.extend(value for value in referents[slot:] if value is not routine.cr_await)
     return values
+
+
+def _first_slot(referents: list[object], code: CodeType) -> int:
+    """The position of the first variable, which comes after the function and its code."""
+    for position in range(1, len(referents)):
+        if referents[position] is code and type(referents[position - 1]) is FunctionType:
+            return position + 1
+    return len(referents)

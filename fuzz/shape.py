@@ -125,12 +125,20 @@ class Shapes:
 
     def __init__(self) -> None:
         self._shapes: dict[type, Shape] = {}
-        self._numbers: dict[CodeType | type, int] = {}
+        self._numbers: dict[int, int] = {}
+        self._numbered: list[CodeType | type] = []
         self._only: dict[type, object] = {}
 
     def number(self, named: CodeType | type) -> int:
-        """A function's code or a class by number, in the order in which they are met."""
-        return self._numbers.setdefault(named, len(self._numbers))
+        """A function's code or a class by number, in the order in which they are met.
+
+        By ``id()``, since functions of two modules may have equal codes; each is kept, so no other gets its ``id()``.
+        """
+        number = self._numbers.get(id(named))
+        if number is None:
+            number = self._numbers[id(named)] = len(self._numbered)
+            self._numbered.append(named)
+        return number
 
     def of(self, value: object) -> Shape:
         """The shape of an object that is not one of the ATOMS.

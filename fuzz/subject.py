@@ -18,6 +18,8 @@ from pagecache.evict import shmem_evict_inode
 from pagecache.kernel import Kernel
 from pagecache.promises import DEFAULT_PROMISES
 from pagecache.promises.promise import Promise
+from pagecache.promises.sometimes import SightingsWatcher
+from pagecache.world import World
 from strategies.case import Case
 
 __all__ = ["SEARCH_RUNS_MAX", "Subject"]
@@ -38,9 +40,20 @@ class Subject:
         self.kernel = kernel
         self.promises = promises
 
-    def execution(self, case: Case, *, record: bool = False) -> Execution:
-        """A fresh execution of ``case``; its schedule is the policy's business."""
-        return prepare(case, self.kernel, self.promises, teardown=shmem_evict_inode, record=record)
+    def execution(
+        self, case: Case, *, record: bool = False, sightings: list[SightingsWatcher] | None = None
+    ) -> Execution:
+        """A fresh execution of ``case``; its schedule is the policy's business.
+
+        Args:
+            case: what to run.
+            record: keep the history.
+            sightings: note here, too, which rare places the run reaches.
+        """
+        promises = self.promises
+        if sightings is not None:
+            promises = (*promises, Promise("sightings", lambda world: _noted(sightings, world), "never objects"))
+        return prepare(case, self.kernel, promises, teardown=shmem_evict_inode, record=record)
 
     def run(self, case: Case, *, record: bool = False) -> Run:
         """Run ``case`` under its own schedule, with the direct driver."""
@@ -64,9 +77,7 @@ class Subject:
         """A search of all schedules with few deviations for one failure, as a shrinker needs it."""
 
         def search(case: Case, bound: int) -> tuple[Case | None, int]:
-            bounded = deviation_bounded(
-                lambda: self.execution(case), bound, SEARCH_RUNS_MAX, signature=signature
-            )
+            bounded = deviation_bounded(lambda: self.execution(case), bound, SEARCH_RUNS_MAX, signature=signature)
             runs = sum(bounded.runs)
             if bounded.failure is not None and bounded.failure.verdict.signature == signature:
                 return dataclasses.replace(case, schedule=bounded.failure.deviations), runs
@@ -91,3 +102,8 @@ class Subject:
                 f"{confirmed.signature}; the drivers must agree: report this case as a bug of the engine"
             )
         return shrunk
+
+
+def _noted(sightings: list[SightingsWatcher], world: World) -> SightingsWatcher:
+    sightings.append(SightingsWatcher(world))
+    return sightings[-1]

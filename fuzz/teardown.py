@@ -21,22 +21,21 @@ def tear_down(routine: Callable[[], Coroutine[Step, Task | None, Any]], task: Ta
     Returns:
         The verdict, if it did not come to a good end.
     """
-    where = f"{task} at its beginning"
+    step: Step | None = None
     under_way = None
     try:
         under_way = routine()
         step = under_way.send(None)
         for _ in range(TEARDOWN_STEPS_MAX):
             if not isinstance(step, Step):
-                return judge_foreign_await(step, where)
-            where = f"{task} at {step}"
+                return judge_foreign_await(step, str(task))
             if step.ready is not None and not step.ready():
                 return judge_blocked({task: step})
             step = under_way.send(task)
     except StopIteration:
         return None
     except Exception as error:  # noqa: BLE001 - any exception of the model is judged, none escapes
-        return judge_exception(error, where)
+        return judge_exception(error, f"{task} at {step}" if step else f"{task} before its first step")
     finally:
         if under_way is not None:
             under_way.close()

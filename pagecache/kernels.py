@@ -79,6 +79,7 @@ STEVENS_V1: Final = LINUX_6_2.replace(
     name="stevens-v1",
     summary="6.2, giving up at a hole if the scanned VMA is armed",
     source="David Stevens, 1 February 2023",
+    hpage_collapse_scan_file=stevens_v1.hpage_collapse_scan_file,
     collapse_file=stevens_v1.collapse_file,
 )
 

@@ -101,13 +101,18 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
 """How each operation's fields are drawn, in their order."""
 
 COLLAPSE: Final[tuple[type[Operation], ...]] = (Collapse,)
-OTHERS: Final = tuple(made for made in OPERATIONS if made is not Collapse)
+LOOKS: Final[tuple[type[Operation], ...]] = (SeekHole, SeekData, Mincore, Touch)
+CHANGES: Final = tuple(made for made in OPERATIONS if made not in (*COLLAPSE, *LOOKS))
+CHANGE: Final = 0.6  # the others look: most of what the thread argued about is what somebody sees meanwhile
 _NAMES: Final = {made: tuple(field.name for field in dataclasses.fields(made)) for made in OPERATIONS}
 
 
 def operation(draw: Draw, world: WorldSpec, other: float, like: Operation) -> Operation:
     """An operation without a problem in ``world``: a Collapse, with probability ``other`` another one."""
-    made = draw.mostly(COLLAPSE, OTHERS, other, type(like))
+    if draw.boolean(other, type(like) not in COLLAPSE):
+        made = draw.mostly(LOOKS, CHANGES, CHANGE, type(like))
+    else:
+        made = draw.option(COLLAPSE, type(like))
     given = type(like) is made
     values: list[Any] = []
     for name, parameter in zip(_NAMES[made], PARAMETERS[made], strict=True):

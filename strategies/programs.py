@@ -16,7 +16,7 @@ __all__ = ["OPERATIONS_MAX", "TASKS_MAX", "named", "program"]
 
 # A single task is for failures that need nobody else (and for the shrinker to get there); more than four, or more
 # than four operations, are hardly ever generated, but what a person or a shrinker makes can be written.
-ANOTHER_TASK: Final = (ALWAYS, 0.98, 0.35, 0.2, *(0.01,) * 4)
+ANOTHER_TASK: Final = (ALWAYS, 0.98, 0.3, 0.2, *(0.01,) * 4)
 ANOTHER_OPERATION: Final = (ALWAYS, 0.4, 0.3, 0.3, *(0.01,) * 28)
 TASKS_MAX: Final = len(ANOTHER_TASK)
 OPERATIONS_MAX: Final = len(ANOTHER_OPERATION)

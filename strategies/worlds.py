@@ -17,16 +17,18 @@ __all__ = ["world"]
 
 # Mostly huge pages of two pages and a file of one of them: every catalogued race but two fits in there.
 # The order is one more than the number of these that come true.
-HIGHER_ORDER: Final = (0.12, 0.1)[: HPAGE_ORDER_MAX - 1]
-ANOTHER_HUGE_PAGE: Final = (ALWAYS, 0.25, 0.1, 0.1)
+HIGHER_ORDER: Final = (0.1, 0.1)[: HPAGE_ORDER_MAX - 1]
+ANOTHER_HUGE_PAGE: Final = (ALWAYS, 0.15, 0.1, 0.1)
 SHORT: Final = 0.2  # i_size below the last page, where that is no data
 DATA: Final = PAGE_STATES[:1]
-NOT_DATA: Final = PAGE_STATES[1:]
-HOLE_OR_UNWRITTEN: Final = 0.45
+DATA_OR_HOLE: Final = PAGE_STATES[:2]
+UNWRITTEN: Final = PAGE_STATES[2:]
+NEITHER: Final = 0.12  # data and holes are equally likely: holes are what the thread was about
 # A second mapping, perhaps of another process, is what a collapse that asks only its own VMA forgets.
-ANOTHER_VMA: Final = (ALWAYS, 0.3, 0.1, 0.1)[:VMAS_MAX]
-PARTIAL: Final = (0.05, 0.5)  # the first VMA, the others
-MISSING: Final = 0.4
+ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
+PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others
+NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody looks at
+MISSING: Final = (0.4, 0.7)  # the first VMA, the others
 MMS: Final = "ABCD"
 
 Range = tuple[int, int]
@@ -59,25 +61,28 @@ def world(draw: Draw, like: WorldSpec = WorldSpec()) -> WorldSpec:  # noqa: B008
 def _huge_page(draw: Draw, nr: int, like: tuple[str, ...]) -> tuple[str, ...]:
     """The states of ``nr`` pages."""
     wanted = like if len(like) == nr else DATA * nr  # of another length only if it does not matter
-    return tuple(draw.mostly(DATA, NOT_DATA, HOLE_OR_UNWRITTEN, state) for state in wanted)
+    return tuple(draw.mostly(DATA_OR_HOLE, UNWRITTEN, NEITHER, state) for state in wanted)
 
 
 def _vma(draw: Draw, number: int, pages: tuple[str, ...], mms: list[str], like: VmaSpec) -> VmaSpec:
     """A VMA; ``mms`` are the names used so far, to which it adds its own."""
-    whole, parts = _ranges(len(pages))
-    start, end = draw.mostly(whole, parts, PARTIAL[min(number, 1)], (like.start, like.end))
+    wanted = (like.start, like.end)
+    if draw.boolean(PARTIAL[min(number, 1)], wanted != (0, len(pages))):
+        heads = draw.boolean(NOT_A_TAIL, like.start == 0)
+        start, end = draw.option(_parts(len(pages), heads), wanted)
+    else:
+        start, end = 0, len(pages)
     mm = draw.option(MMS[: len(mms) + 1], like.mm)
     if mm not in mms:
         mms.append(mm)
-    missing = draw.boolean(MISSING, like.missing)
+    missing = draw.boolean(MISSING[min(number, 1)], like.missing)
     data = tuple(index for index in range(start, end) if pages[index] == "data")
     return VmaSpec(mm, start, end, missing, draw.subset(data, like.mapped))
 
 
 @functools.cache
-def _ranges(pages: int) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
-    """The whole file, and every part of it, those that begin at its beginning first."""
-    whole = (0, pages)
-    return (whole,), tuple(
-        (start, end) for start in range(pages) for end in range(start + 1, pages + 1) if (start, end) != whole
-    )
+def _parts(pages: int, heads: bool) -> tuple[Range, ...]:
+    """The parts of the file that begin at its first page, or those that begin behind it."""
+    if heads:
+        return tuple((0, end) for end in range(1, pages))
+    return tuple((start, end) for start in range(1, pages) for end in range(pages, start, -1))

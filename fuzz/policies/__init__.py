@@ -13,6 +13,7 @@ from typing import Final
 
 from fuzz.execution import Execution
 from fuzz.policies.canonical import Canonical
+from fuzz.policies.last_first import LastFirst
 from fuzz.policies.pct import Pct
 from fuzz.policies.policy import Policy
 from fuzz.policies.profile import Profile
@@ -28,6 +29,8 @@ POLICIES: Final[Mapping[str, MakePolicy]] = MappingProxyType(
     {
         # The sequential run; once per program.
         "canonical": lambda execution, _random, _profile: Canonical(execution),
+        # The other sequential run; once per program, too.
+        "last_first": lambda _execution, _random, _profile: LastFirst(),
         # Near the sequential run, where the steps conflict: the first to try, and its reports need no shrinking.
         "sampled_deviations": SampledDeviations,
         # A task must run far ahead, or be held up for long.

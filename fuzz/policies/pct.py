@@ -52,5 +52,5 @@ class Pct:
         self._choices += 1
         label = self._changes.get(self._choices)
         if label is not None:
-            self._priorities[chosen] = -self._choices
+            self._priorities[chosen] = label
         return chosen

@@ -10,7 +10,8 @@ As :mod:`pagecache.collapse.linux_6_4`, but
 effect as a frozen page."  Known about it: a lookup spins for as long as a RETRY entry is there, and
 collapse_file() sleeps meanwhile; whether that is legal was Peter Xu's question on v3.
 
-From: Matthew Wilcox in the thread "mm/khugepaged: skip shmem with userfaultfd", February 2023.
+From: Matthew Wilcox in the thread "mm/khugepaged: skip shmem with userfaultfd", 6 February 2023.
+<Y+F2IdXhqc5187s+@casper.infradead.org>
 """
 
 from __future__ import annotations

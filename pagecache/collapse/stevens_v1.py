@@ -21,10 +21,12 @@ from __future__ import annotations
 from pagecache.collapse.scan import (
     SCAN_DEL_PAGE_LRU,
     SCAN_EXCEED_NONE_PTE,
+    SCAN_EXCEED_SWAP_PTE,
     SCAN_FAIL,
     SCAN_PAGE_COMPOUND,
     SCAN_PAGE_COUNT,
     SCAN_PAGE_LOCK,
+    SCAN_PAGE_LRU,
     SCAN_PTE_MAPPED_HUGEPAGE,
     SCAN_SUCCEED,
     SCAN_TRUNCATED,
@@ -44,6 +46,7 @@ from pagecache.folio import (
     folio_put,
     folio_putback_lru,
     folio_ref_add,
+    folio_ref_count,
     folio_ref_freeze,
     folio_ref_unfreeze,
     folio_trylock,
@@ -51,24 +54,65 @@ from pagecache.folio import (
     vm_bug_on_folio,
 )
 from pagecache.inode import AddressSpace
-from pagecache.locks import down_read, up_read
+from pagecache.locks import down_read, rcu_read_lock, rcu_read_unlock, up_read
 from pagecache.mm import Mm, userfaultfd_missing
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.xarray import (
     XaState,
+    xa_is_retry,
     xas_create_range,
     xas_load,
     xas_lock_irq,
     xas_next_entry,
     xas_nomem,
+    xas_retry,
     xas_set,
     xas_set_order,
     xas_store,
     xas_unlock_irq,
 )
 
-__all__ = ["collapse_file"]
+__all__ = ["collapse_file", "hpage_collapse_scan_file"]
+
+
+async def hpage_collapse_scan_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
+    """As hpage_collapse_scan_file_4_8(), but an armed VMA must have no hole, whatever else was found."""
+    uffd_was_armed = userfaultfd_missing(cc.vma)
+    await up_read(mm.mmap_lock)
+    xas = XaState(mapping.i_pages, start)
+    end = start + (1 << mapping.hpage_pmd_order)
+    result = SCAN_SUCCEED
+    present = 0
+    await rcu_read_lock()
+    index = start
+    while index < end:
+        xas_set(xas, index)
+        entry = await xas_load(xas)
+        if xa_is_retry(entry):
+            await xas_retry(xas)
+            continue
+        index += 1
+        if not isinstance(entry, Folio):
+            continue
+        if entry.order:
+            huge = entry.order == mapping.hpage_pmd_order and entry.index == start
+            result = SCAN_PTE_MAPPED_HUGEPAGE if huge else SCAN_PAGE_COMPOUND
+            break
+        if not entry.lru:
+            result = SCAN_PAGE_LRU
+            break
+        refcount = await folio_ref_count(entry)
+        if refcount != 1 + entry.mapcount:
+            result = SCAN_PAGE_COUNT
+            break
+        present += 1
+    await rcu_read_unlock()
+    if uffd_was_armed and present < end - start:
+        result = SCAN_EXCEED_SWAP_PTE
+    if result != SCAN_SUCCEED:
+        return result
+    return await mapping.kernel.collapse_file(mm, mapping, start, cc)  # type: ignore[no-any-return]
 
 
 async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:

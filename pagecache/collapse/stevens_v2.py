@@ -14,6 +14,7 @@ Known about it: a lockless lookup may see a hole after the VMAs were asked and b
 What was present still looks like a hole until the copy is done.
 
 From: David Stevens, "mm/khugepaged: skip shmem with userfaultfd", v2, 6 February 2023.
+<20230206112856.1802547-1-stevensd@google.com>
 """
 
 from __future__ import annotations

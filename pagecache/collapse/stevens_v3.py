@@ -11,7 +11,8 @@ Known about it: "The data has to be there before we mark it uptodate" (Matthew W
 another file system does not lock an uptodate folio; shmem always does.  The bounds of the VMA walk are
 still mistaken.
 
-From: David Stevens, v3, 14 February 2023, as quoted in the replies.
+From: David Stevens, v3, 14 February 2023.
+<20230214075710.2401855-2-stevensd@google.com>
 """
 
 from __future__ import annotations

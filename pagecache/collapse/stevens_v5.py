@@ -13,7 +13,8 @@ Known about it: NAK by Hugh Dickins, 23 March 2023.  A lookup under a page-table
 spins on a frozen folio while we spin for that page-table lock.  The bounds of the VMA walk.  The rollback of
 nrpages without the xa_lock.
 
-From: David Stevens, v5, 7 March 2023, as quoted in the replies; v4 of 17 February is the same protocol.
+From: David Stevens, v5, 7 March 2023; v4 of 17 February is the same protocol.
+<20230307052036.1520708-4-stevensd@google.com>
 """
 
 from __future__ import annotations

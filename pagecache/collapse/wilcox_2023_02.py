@@ -15,7 +15,8 @@ Repaired are the two faults of :mod:`pagecache.collapse.wilcox_2023_02_literal`,
 Known about it: a fault fills a hole that was already counted, and the store loses its page (the thread).
 Whoever looks an old folio up spins for as long as we take (Hugh Dickins, of the same idea in v5).
 
-From: Matthew Wilcox in the thread "mm/khugepaged: skip shmem with userfaultfd", February 2023.
+From: Matthew Wilcox in the thread "mm/khugepaged: skip shmem with userfaultfd", 6 February 2023.
+<Y+FOk+ty7OKmkwLL@casper.infradead.org>
 """
 
 from __future__ import annotations
@@ -189,15 +190,15 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
         result = rollback.result
 
     if result != SCAN_SUCCEED:
+        await xas_lock_irq(xas)
         if nr_none:
-            await xas_lock_irq(xas)
             mapping.nrpages -= nr_none
             await kernel.shmem_uncharge(mapping.host, nr_none)
-            await xas_unlock_irq(xas)
         for position in range(len(pagelist)):
             await folio_ref_unfreeze(pagelist[position], 2)
             await folio_unlock(pagelist[position])
             await folio_putback_lru(pagelist[position])
+        await xas_unlock_irq(xas)
         hpage.mapping = None
         await folio_unlock(hpage)
         await folio_put(hpage)

@@ -4,10 +4,11 @@ As :mod:`pagecache.collapse.wilcox_2023_02`, with two slips of a sketch that was
 
   - the old folios are unfrozen, unlocked and freed before the new one is stored, so that for a while
     slots point to free pages;
-  - the rollback deletes an entry from the list and then works on the next one: the first folio
-    is never unfrozen, every other one is skipped, and at the end of the list it follows a null pointer.
+  - the rollback deletes an entry from the list and then works on the first that is left: the first folio is
+    never unfrozen; a list of one folio ends in a null pointer, a longer one in an entry that is deleted twice.
 
-From: Matthew Wilcox in the thread "mm/khugepaged: skip shmem with userfaultfd", February 2023.
+From: Matthew Wilcox in the thread "mm/khugepaged: skip shmem with userfaultfd", 6 February 2023.
+<Y+FOk+ty7OKmkwLL@casper.infradead.org>
 """
 
 from __future__ import annotations
@@ -182,21 +183,20 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
         result = rollback.result
 
     if result != SCAN_SUCCEED:
+        await xas_lock_irq(xas)
         if nr_none:
-            await xas_lock_irq(xas)
             mapping.nrpages -= nr_none
             await kernel.shmem_uncharge(mapping.host, nr_none)
-            await xas_unlock_irq(xas)
-        position = 0
-        while position < len(pagelist):
-            # list_del(&page->lru), then page = list_next_entry(): the deleted entry is forgotten.
-            position += 1
-            if position == len(pagelist):
-                raise Oops("collapse_file() followed page->lru.next of the last page of its list to LIST_POISON1")
-            await folio_ref_unfreeze(pagelist[position], 2)
-            await folio_unlock(pagelist[position])
-            await folio_putback_lru(pagelist[position])
-            position += 1
+        if pagelist:
+            # list_del(&page->lru), then page = list_first_entry_or_null(), list_del(&page->lru) once more.
+            if len(pagelist) == 1:
+                raise Oops("collapse_file(): list_del(&page->lru) of page NULL, the list being empty")
+            await folio_ref_unfreeze(pagelist[1], 2)
+            await folio_unlock(pagelist[1])
+            await folio_putback_lru(pagelist[1])
+            # list_for_each_entry_safe() goes on with what was next: the page that has just been taken off the list.
+            raise Oops(f"collapse_file(): list_del(&page->lru) of {pagelist[1]}, on LIST_POISON1 since the first one")
+        await xas_unlock_irq(xas)
         hpage.mapping = None
         await folio_unlock(hpage)
         await folio_put(hpage)

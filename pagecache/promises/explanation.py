@@ -24,7 +24,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pagecache.operations import Munmap, Operation, Result, UffdRegister, UffdUnregister
+from pagecache.operations import Collapse, Munmap, Operation, Result, UffdRegister, UffdUnregister
 from pagecache.promises.closure import Configuration, closure, replaced
 from pagecache.promises.file_spec import (
     ANY_ERROR,
@@ -43,8 +43,8 @@ from pagecache.world import WorldSpec
 
 __all__ = ["STATES_MAX", "Automaton", "State", "automaton_of"]
 
-STATES_MAX: Final = 20_000
-"""How many states an automaton keeps before it starts anew; a program of six operations has some hundreds."""
+STATES_MAX: Final = 5_000
+"""How many states an automaton keeps before it begins anew; a program of six operations has some hundreds."""
 
 
 class State:
@@ -54,21 +54,24 @@ class State:
         automaton: keeps the states.
         pending: by task, the operation that is under way.
         vmas: what is known about the mappings.
+        huge: the ranges for which a Collapse has been called, by their first index.
         configurations: never empty.
     """
 
-    __slots__ = ("_after_call", "_after_return", "_closed", "automaton", "configurations", "pending", "vmas")
+    __slots__ = ("_after_call", "_after_return", "_closed", "automaton", "configurations", "huge", "pending", "vmas")
 
     def __init__(
         self,
         automaton: Automaton,
         pending: tuple[Behaviour | None, ...],
         vmas: tuple[VmaFacts, ...],
+        huge: frozenset[int],
         configurations: frozenset[Configuration],
     ) -> None:
         self.automaton = automaton
         self.pending = pending
         self.vmas = vmas
+        self.huge = huge
         self.configurations = configurations
         self._closed: list[Configuration] | None = None
         self._after_call: dict[tuple[int, str, int, Operation], State] = {}
@@ -128,14 +131,15 @@ class State:
 
     def _moments(self) -> list[Moment]:
         """By task, what its pending operation sees besides pages."""
-        may_fail = self.automaton.may_fail
+        plain = Moment(0, YES, NO, self.automaton.may_fail, self.huge)
         moments = []
         for behaviour in self.pending:
             vma = None if behaviour is None else getattr(behaviour.operation, "vma", None)
             if vma is None:
-                moments.append(Moment(0, YES, NO, may_fail))
+                moments.append(plain)
             else:
-                moments.append(Moment(0, self.vmas[vma].mapped, self.vmas[vma].registered, may_fail))
+                facts = self.vmas[vma]
+                moments.append(plain._replace(mapped=facts.mapped, registered=facts.registered))
         return moments
 
     def _done(self, number: int) -> Iterator[tuple[Configuration, Phase]]:
@@ -153,10 +157,12 @@ class State:
             Configuration(size, replaced(phases + (None,) * missing, task.number, behaviour.first), cells)
             for size, phases, cells in self.configurations
         )
-        vmas = self.vmas
+        vmas, huge = self.vmas, self.huge
         if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
             vmas = replaced(vmas, operation.vma, vmas[operation.vma].called(operation))
-        return self.automaton.state(pending, vmas, configurations)
+        elif isinstance(operation, Collapse):
+            huge |= {operation.start}
+        return self.automaton.state(pending, vmas, huge, configurations)
 
     def _return(self, number: int, result: Result) -> State | None:
         behaviour = self.pending[number]
@@ -172,7 +178,7 @@ class State:
         vmas = self.vmas
         if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
             vmas = replaced(vmas, operation.vma, vmas[operation.vma].returned(operation, result))
-        return self.automaton.state(replaced(self.pending, number, None), vmas, configurations)
+        return self.automaton.state(replaced(self.pending, number, None), vmas, self.huge, configurations)
 
 
 class Automaton:
@@ -187,27 +193,34 @@ class Automaton:
         self.spec = spec
         self.may_fail = may_fail
         self._states: dict[tuple[object, ...], State] = {}
-        vmas = tuple(VmaFacts.of(vma) for vma in spec.vmas)
-        cells = tuple(frozenset({cell}) for cell in initial_cells(spec))
-        self.initial = self.state((), vmas, frozenset({Configuration(spec.size, (), cells)}))
+        self.initial = self._begin()
+
+    def _begin(self) -> State:
+        """The state before anything runs, and nothing else."""
+        self._states.clear()
+        vmas = tuple(VmaFacts.of(vma) for vma in self.spec.vmas)
+        cells = tuple(frozenset({cell}) for cell in initial_cells(self.spec))
+        return self.state((), vmas, frozenset(), frozenset({Configuration(self.spec.size, (), cells)}))
 
     def state(
         self,
         pending: tuple[Behaviour | None, ...],
         vmas: tuple[VmaFacts, ...],
+        huge: frozenset[int],
         configurations: frozenset[Configuration],
     ) -> State:
         """The one state with this content."""
-        content = (pending, vmas, configurations)
+        content = (pending, vmas, huge, configurations)
         state = self._states.get(content)
         if state is None:
             if len(self._states) >= STATES_MAX:
-                self._states.clear()
-            state = self._states[content] = State(self, pending, vmas, configurations)
+                # The states lead to each other, so all of them go: the next run begins anew.
+                self.initial = self._begin()
+            state = self._states[content] = State(self, pending, vmas, huge, configurations)
         return state
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=8)
 def automaton_of(spec: WorldSpec, *, may_fail: bool) -> Automaton:
     """The automaton that all runs in such a world share.
 

@@ -102,12 +102,14 @@ class Moment(NamedTuple):
         mapped: is the operation's VMA there?  MAYBE while a munmap() of it runs.
         registered: does it have a MISSING userfaultfd?  MAYBE while that changes.
         may_fail: are failures injected, so that an error needs no other reason?
+        huge: the first indices of the ranges where a collapse may have put a huge folio.
     """
 
     size: int
     mapped: Certainty
     registered: Certainty
     may_fail: bool
+    huge: frozenset[int]
 
 
 Phase = tuple[str | int, ...]
@@ -164,6 +166,10 @@ class Behaviour:
     def bit(self) -> int:
         """This call's bit in :attr:`Cell.swept`."""
         return 1 << self.task
+
+    def may_be_huge(self, index: int, moment: Moment) -> bool:
+        """May the page be part of a huge folio?  Nobody else than a collapse makes one."""
+        return index - index % self.hpage_nr in moment.huge
 
     def index(self, phase: Phase) -> int:
         """Which page the next action looks at; beyond the last one it sees a hole."""

@@ -64,8 +64,9 @@ class SparseFileWatcher(Watcher):
         del number
         state = self.state.returned(task, result)
         if state is None:
-            possible = " or ".join(map(str, self.state.results(task))) or "nothing yet, it could not have returned"
-            return f"{task} {operation!r} returned {result}; a sparse file would answer {possible}{self._so_far()}"
+            possible = " or ".join(map(str, self.state.results(task)))
+            would = f"would answer {possible}" if possible else "could not answer yet"
+            return f"{task} {operation!r} returned {result}; a sparse file {would}{self._so_far()}"
         self.state = state
         self.explained.append((task, operation, result))
         return None

@@ -58,7 +58,10 @@ class OrderWatcher(Watcher):
         for held in task.held:
             held_rank: int = held.rank  # type: ignore[attr-defined]
             if held_rank > rank:
-                return f"{task} takes {LOCK_ORDER[rank]} in {step} while it holds {held}, a {LOCK_ORDER[held_rank]}"
+                return (
+                    f"{task} takes {LOCK_ORDER[rank]} in {step} while it holds {held}; "
+                    f"{LOCK_ORDER[held_rank]} comes after {LOCK_ORDER[rank]}"
+                )
             if held_rank == rank:
                 wanted = step.args[0] if step.args else None
                 if rank != FOLIO_LOCK_RANK or not isinstance(held, Folio) or not isinstance(wanted, Folio):

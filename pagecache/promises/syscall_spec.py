@@ -135,8 +135,6 @@ class Truncating(Behaviour):
     looked at ``i_size`` before may fill a page again meanwhile; it is removed again.  A huge folio that
     cannot be split is zeroed in place (truncate_inode_partial_folio()).
     Pages before the new end are not touched.
-
-    XX The zeroing is allowed for small folios, too: the specification does not know folios.
     """
 
     __slots__ = ()
@@ -156,16 +154,16 @@ class Truncating(Behaviour):
         return range(self.operation.size, PAGES_MAX) if phase == ("sweep",) else ()
 
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
-        del phase, moment, index
+        del phase
         swept = cell.swept | self.bit
         if cell.locker == NOBODY:
             yield Cell(HOLE, NOBODY, swept)
-            if has_data(cell):
+            if has_data(cell) and self.may_be_huge(index, moment):
                 yield Cell(ZEROES, NOBODY, swept)
-        else:
+        elif not has_data(cell) or cell.content == ZEROES:
             # "if (info->alloced)": a page that is just being inserted into an empty file is not yet counted, and
-            # left to whoever inserts it.  It is locked until its inserter has looked at i_size again,
-            # and we have lowered that.
+            # left to whoever inserts it, who is going to look at i_size again.  Should that have grown by then, the
+            # page stays: nobody can tell its zeroes from those of a new page.
             yield cell._replace(swept=swept)
 
     def settles(self, phase: Phase) -> Phase | None:
@@ -205,9 +203,9 @@ class Punching(Behaviour):
             return
         if index in self._punched():
             yield Cell(HOLE, NOBODY, cell.swept | self.bit)
-            if has_data(cell):
+            if has_data(cell) and self.may_be_huge(index, moment):
                 yield Cell(ZEROES, NOBODY, cell.swept | self.bit)
-        elif index >= moment.size:
+        elif index >= moment.size and self.may_be_huge(index, moment):
             yield cell._replace(content=HOLE)
 
     def settles(self, phase: Phase) -> Phase | None:

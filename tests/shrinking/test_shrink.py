@@ -155,7 +155,7 @@ def test_a_schedule_with_fewer_deviations_is_found_even_far_from_the_first() -> 
 
     end = shrunk(engine, started)
 
-    assert end.case.schedule == (Deviation("khugepaged", "unlock", 1, "load"),)
+    assert end.case.schedule == (Deviation("khugepaged", "unlock", 1, "lseek"),)
     assert end.certificate.complete
 
 

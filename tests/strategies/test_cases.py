@@ -117,7 +117,7 @@ def test_generation_is_biased_to_what_is_useful() -> None:
     assert 0.6 < share(lambda value: len(value.world.pages) == 2) < 0.8
     assert 0.05 < share(lambda value: value.world.hpage_order > 1) < 0.2
     assert 0.3 < share(lambda value: any(vma.missing for vma in value.world.vmas)) < 0.8
-    assert 0.2 < share(lambda value: len(value.world.vmas) > 1) < 0.5
+    assert 0.4 < share(lambda value: len(value.world.vmas) > 1) < 0.6
     assert share(lambda value: any(vma.start for vma in value.world.vmas)) > 0.05
     assert share(lambda value: len({vma.mm for vma in value.world.vmas}) > 1) > 0.05
     assert share(lambda value: any(vma.mapped for vma in value.world.vmas)) > 0.4
@@ -134,7 +134,7 @@ def test_every_operation_is_generated() -> None:
 def test_a_case_takes_few_choices() -> None:
     taken = sorted(len(draw.choices) for _, draw in sample(7, Anchors()))
 
-    assert taken[SAMPLE // 2] <= 40
+    assert taken[SAMPLE // 2] <= 45
     assert taken[-1] <= 200
 
 

@@ -1,0 +1,116 @@
+"""``pytest fuzz/``: replays the corpus, then fuzzes every kernel.
+
+pytest fuzz/                         all kernels of the table
+pytest fuzz/ --kernel my_patch.py    one's own
+pytest fuzz/ --hypothesis-profile=ci the same cases every time; 'soak' for many more
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from fuzz.corpus import entry_paths
+from fuzz.errors import InputError
+from fuzz.kernel_file import find_kernel
+from fuzz.known import KNOWN
+from pagecache.kernel import Kernel
+from pagecache.kernels import KERNELS
+
+CORPUS: Final = Path(__file__).parent.parent / "corpus"
+
+QUIET: Final = {
+    "deadline": None,  # a program is as long as it is
+    "phases": [Phase.generate],  # the search shrinks by itself, and proves the end
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+    "database": None,  # the corpus is ours
+}
+settings.register_profile("default", **QUIET, max_examples=2_500)  # type: ignore[arg-type]
+settings.register_profile("ci", **QUIET, max_examples=2_500, derandomize=True)  # type: ignore[arg-type]
+settings.register_profile("soak", **QUIET, max_examples=250_000)  # type: ignore[arg-type]
+
+REPORTS: Final = pytest.StashKey[list[tuple[str, str]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of ours."""
+    group = parser.getgroup("pagecache-fuzz")
+    group.addoption("--kernel", help="fuzz this kernel only: a name, or a Python file that defines KERNEL")
+    group.addoption("--schedules", type=int, metavar="N", help="at most N schedules of each kernel")
+    group.addoption("--ladders", action="store_true", help="show the ladder of each failure that was expected, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Profiles and a place for reports."""
+    config.stash[REPORTS] = []
+    if config.getoption("hypothesis_profile", None) is None:
+        settings.load_profile("default")
+    schedules = config.getoption("--schedules")
+    if schedules is not None and schedules < 1:
+        raise pytest.UsageError(f"--schedules is {schedules}; give at least 1")
+    try:
+        _kernels(config)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _kernels(config: pytest.Config) -> tuple[Kernel, ...]:
+    name = config.getoption("--kernel")
+    return KERNELS if name is None else (find_kernel(name),)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test for each entry of the corpus, and for each kernel and promise that it is known to break."""
+    if "entry_path" in metafunc.fixturenames:
+        paths = entry_paths(CORPUS) if CORPUS.is_dir() else []
+        metafunc.parametrize("entry_path", paths, ids=[path.stem for path in paths])
+    if "broken" in metafunc.fixturenames:
+        table = [(kernel, promise) for kernel in _kernels(metafunc.config) for promise in KNOWN.get(kernel.name, {})]
+        ids = [f"{kernel.name}-{promise}" for kernel, promise in table]
+        metafunc.parametrize(("kernel", "broken"), table, ids=ids)
+    elif "kernel" in metafunc.fixturenames:
+        # A kernel that is broken at its heart has nothing to hold; linux-6.4 has one wrong count.
+        sound = [kernel for kernel in _kernels(metafunc.config) if _is_sound(kernel)]
+        metafunc.parametrize("kernel", sound, ids=[kernel.name for kernel in sound])
+
+
+def _is_sound(kernel: Kernel) -> bool:
+    return kernel.name not in KNOWN or kernel.name == "linux-6.4"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The corpus first; and the kernels that are known to be broken must fail, as a strict expected failure."""
+    del config
+    items.sort(key=lambda item: item.path.name != "test_corpus.py" if item.path.parent.name == "fuzz" else False)
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        if parameters is None or "broken" not in parameters.params:
+            continue
+        kernel, promise = parameters.params["kernel"], parameters.params["broken"]
+        from fuzz.violation import Violation  # noqa: PLC0415 - after the options are known to be right
+
+        reason = KNOWN[kernel.name][promise]
+        item.add_marker(pytest.mark.xfail(strict=True, raises=Violation, reason=reason))
+
+
+@pytest.fixture
+def reports(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    """Where a test leaves what is to be printed at the end: a headline and a text."""
+    return request.config.stash[REPORTS]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What the search says, a line for each kernel, and the ladders if they are wanted."""
+    if not config.stash[REPORTS]:
+        return
+    terminalreporter.section("what the search says")
+    for headline, _ in config.stash[REPORTS]:
+        terminalreporter.line(headline)
+    if config.getoption("--ladders"):
+        for headline, text in config.stash[REPORTS]:
+            if text:
+                terminalreporter.section(headline.split(":")[0])
+                terminalreporter.line(text)

@@ -1,0 +1,148 @@
+"""Every kernel, fuzzed: Hypothesis generates worlds and programs, the engine tries schedules of each.
+
+A kernel that is known to be broken must be found to be, promise by promise (strict expected failures, see
+:mod:`fuzz.known`).  One that is not must hold, and must have been in danger.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzz.campaign import ENOUGH, EXPECTED, SCHEDULES_PER_PROGRAM, schedules_of
+from fuzz.entry import Found
+from fuzz.keep import Kept, known, report
+from fuzz.known import KNOWN
+from fuzz.run import Run
+from fuzz.subject import Subject
+from fuzz.verdict import Outcome
+from fuzz.violation import Inconclusive, Violation
+from pagecache.kernel import Kernel
+from pagecache.promises import DEFAULT_PROMISES
+from strategies.case import Case
+from strategies.cases import programs_and_worlds
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+THOROUGH = 4
+"""How many times as many programs are tried where something must be found: it ends with the first, most at once."""
+
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
+
+
+class _Found(Exception):  # noqa: N818 - leaves @given at the first failure
+    """The search can stop."""
+
+
+def _apart(known: Sequence[str]) -> str:
+    return f", apart from {', '.join(known)}" if known else ""
+
+
+class Search:
+    """The schedules of one kernel, until one fails or there are enough."""
+
+    def __init__(self, subject: Subject, most: int | None, corpus: Path, *, pass_over_known: bool) -> None:
+        self.subject = subject
+        self.most = most
+        self.corpus = corpus
+        self.pass_over_known = pass_over_known
+        self.thoroughness = 1 if pass_over_known else THOROUGH
+        self.known: set[Path] = set()
+        self.schedules = 0
+        self.programs = 0
+        self.reached: set[str] = set()
+        self.failure: tuple[Case, Run] | None = None
+
+    def run(self) -> None:
+        """Let Hypothesis generate programs, and try schedules of each."""
+        per_program = SCHEDULES_PER_PROGRAM + 2
+        examples = self.thoroughness * settings().max_examples if self.most is None else -(-self.most // per_program)
+
+        @settings(max_examples=examples)
+        @given(case=programs_and_worlds(self.subject.kernel.name), seed=SEEDS)
+        def programs(case: Case, seed: int) -> None:
+            self._try(case, seed)
+
+        try:
+            programs()
+        except _Found:
+            return
+
+    def _try(self, case: Case, seed: int) -> None:
+        if self.failure is None:
+            self.programs += 1
+            for tried, run in schedules_of(self.subject, case, Random(seed), self.reached):
+                self.schedules += 1
+                if run.verdict.outcome is not Outcome.HELD:
+                    failing = dataclasses.replace(tried, schedule=run.deviations)
+                    if not (self.pass_over_known and self._is_known(failing, run)):
+                        self.failure = failing, run
+                    break
+        if self.failure is not None:
+            raise _Found
+
+    def _is_known(self, failing: Case, run: Run) -> bool:
+        path = known(self.subject.shrink(failing), self.corpus) if run.verdict.failed else None
+        if path is not None:
+            self.known.add(path)
+        return path is not None
+
+    def keep(self) -> Kept:
+        """Shrink the failure, save it, report it."""
+        assert self.failure is not None
+        return report(self.subject, self.subject.shrink(self.failure[0]), Found(0, self.schedules), self.corpus)
+
+    @property
+    def effort(self) -> str:
+        """What was done, in words."""
+        return f"{self.schedules} schedules of {self.programs} programs"
+
+
+def _search(kernel: Kernel, promises: Sequence[str], config: pytest.Config, *, pass_over_known: bool) -> Search:
+    judged = [promise for promise in DEFAULT_PROMISES if promise.name in promises]
+    corpus = config.rootpath / "corpus"
+    search = Search(Subject(kernel, judged), config.getoption("--schedules"), corpus, pass_over_known=pass_over_known)
+    search.run()
+    if search.failure is not None and search.failure[1].verdict.outcome is Outcome.UNKNOWN:
+        verdict = search.failure[1].verdict
+        raise Inconclusive(f"{kernel.name}: no verdict after {search.effort}: {verdict.promise}\n{verdict.sentence}")
+    return search
+
+
+def test_known_to_be_broken(
+    kernel: Kernel, broken: str, pytestconfig: pytest.Config, reports: list[tuple[str, str]]
+) -> None:
+    """The promise is found to be broken, in the way that somebody said."""
+    search = _search(kernel, [broken], pytestconfig, pass_over_known=False)
+    if search.failure is None:
+        reports.append((f"{kernel.name}: {broken} was NOT found to be broken in {search.effort}", ""))
+        return
+    kept = search.keep()
+    verdict = kept.shrunk.verdict
+    size = f"{kept.shrunk.case.program.operations} operations, {len(kept.shrunk.case.schedule)} deviations"
+    reports.append(
+        (f"{kernel.name}: {verdict.promise} broken after {search.schedules} schedules; {size}: {kept.path}", kept.text)
+    )
+    raise Violation(kept.text)
+
+
+def test_holds(kernel: Kernel, pytestconfig: pytest.Config, reports: list[tuple[str, str]]) -> None:
+    """Nothing that is not known is found, and the search came near everything that could go wrong."""
+    broken = KNOWN.get(kernel.name, {})
+    judged = [one.name for one in DEFAULT_PROMISES if one.name not in broken]
+    search = _search(kernel, judged, pytestconfig, pass_over_known=True)
+    if search.failure is not None:
+        raise Violation(search.keep().text)
+    apart = [*broken, *sorted(path.name for path in search.known)]
+    reports.append((f"{kernel.name}: not seen in {search.effort}{_apart(apart)}", ""))
+    if search.schedules >= ENOUGH and not search.reached >= EXPECTED:
+        missing = ", ".join(sorted(EXPECTED - search.reached))
+        raise Inconclusive(
+            f"{kernel.name}: {search.effort}, but these never occurred, so nothing was tested: {missing}"
+        )

@@ -1,0 +1,13 @@
+"""A broken promise, as an exception: what ``pytest fuzz/`` fails with."""
+
+from __future__ import annotations
+
+__all__ = ["Inconclusive", "Violation"]
+
+
+class Violation(AssertionError):
+    """A kernel broke a promise; the text is the whole report."""
+
+
+class Inconclusive(AssertionError):
+    """No verdict: a limit was reached, the model or an oracle crashed, or nothing was ever in danger."""

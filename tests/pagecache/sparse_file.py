@@ -1,0 +1,155 @@
+"""A sparse file as a dictionary: what the system calls of a program that nobody disturbs must return.
+
+Nothing of a page cache is in it, but for one thing: a huge page that is cut loses what lies behind the end of the
+file, unless fallocate() has reserved it.
+"""
+
+from __future__ import annotations
+
+from pagecache.operations import (
+    EVENT,
+    Collapse,
+    Fallocate,
+    Load,
+    Mincore,
+    Munmap,
+    Operation,
+    PunchHole,
+    Read,
+    Result,
+    SeekData,
+    SeekHole,
+    Store,
+    Touch,
+    Truncate,
+    UffdCopy,
+    UffdRegister,
+    UffdUnregister,
+    UffdZeropage,
+    Write,
+)
+from pagecache.world import WorldSpec
+
+ASLEEP = "asleep until user space fills the page"
+RESERVED = "unwritten"
+
+
+class SparseFile:
+    """``pages`` holds the content of each page that is there; a reserved one is RESERVED."""
+
+    def __init__(self, spec: WorldSpec) -> None:
+        self.nr = 1 << spec.hpage_order
+        self.end = len(spec.pages)
+        self.size = spec.size
+        self.pages = {n: f"d{n}" if page == "data" else RESERVED for n, page in enumerate(spec.pages) if page != "hole"}
+        self.vmas = list(spec.vmas)
+        self.mapped = dict.fromkeys(range(len(spec.vmas)), True)
+        self.missing = {number: vma.missing for number, vma in enumerate(spec.vmas)}
+        self.huge: set[int] = set()
+        self.fallocend = 0
+
+    def has_data(self, index: int) -> bool:
+        return self.pages.get(index, RESERVED) != RESERVED
+
+    def do(self, operation: Operation, tag: str) -> Result:
+        """The result of an operation, ASLEEP if it has none; ``tag`` is what it writes."""
+        match operation:
+            case Read(index):
+                return 0 if index >= self.size else self.content(index)
+            case Write(index):
+                self.pages[index] = tag
+                self.size = max(self.size, index + 1)
+                return 1
+            case SeekData(index) | SeekHole(index):
+                return self.seek(index, data=isinstance(operation, SeekData))
+            case Truncate(size):
+                if size <= self.size and self.pages:
+                    self.remove(size, self.end)
+                self.size = size
+                return 0
+            case PunchHole(start, length):
+                self.remove(start, start + length)
+                return 0
+            case Fallocate(start, length, keep_size):
+                for index in range(start, start + length):
+                    self.pages[index] = self.content(index) if index in self.pages else RESERVED
+                self.fallocend = max(self.fallocend, start + length)
+                self.size = self.size if keep_size else max(self.size, start + length)
+                return 0
+            case Collapse(start, vma):
+                return self.collapse(start, vma)
+            case Load(index, vma) | Store(index, vma) | Touch(index, vma):
+                return self.access(operation, index, vma, tag)
+            case UffdCopy(index, vma) | UffdZeropage(index, vma):
+                return self.fill(index, vma, tag if isinstance(operation, UffdCopy) else "0")
+            case Mincore(index, vma):
+                return int(self.has_data(index)) if self.maps(vma, index) else "ENOMEM"
+            case UffdRegister(vma) | UffdUnregister(vma):
+                self.missing[vma] = isinstance(operation, UffdRegister) and self.mapped[vma]
+                return 0 if self.mapped[vma] else "EINVAL"
+            case Munmap(vma):
+                self.mapped[vma] = self.missing[vma] = False
+                return 0
+        raise NotImplementedError(operation)
+
+    def content(self, index: int) -> str:
+        return self.pages[index] if self.has_data(index) else "0"
+
+    def maps(self, vma: int, index: int) -> bool:
+        return self.mapped[vma] and self.vmas[vma].start <= index < self.vmas[vma].end
+
+    def seek(self, index: int, *, data: bool) -> Result:
+        found = (at for at in range(index, self.size) if self.has_data(at) is data)
+        end: Result = "ENXIO" if data or index >= self.size else self.size
+        return next(found, end)
+
+    def remove(self, start: int, end: int) -> None:
+        """Remove a range, and cut the huge pages at its ends."""
+        if start < self.fallocend <= end:
+            self.fallocend = start
+        gone = set(range(start, end))
+        for head in sorted(self.huge):
+            of_it = set(range(head, head + self.nr))
+            if gone & of_it:
+                self.huge.remove(head)
+            if gone & of_it and of_it - gone:
+                gone |= {index for index in of_it if index >= max(self.size, self.fallocend)}
+        self.pages = {index: page for index, page in self.pages.items() if index not in gone}
+
+    def collapse(self, start: int, vma: int) -> Result:
+        indices = range(start, start + self.nr)
+        if not (self.maps(vma, start) and self.maps(vma, start + self.nr - 1)):
+            return "EINVAL"
+        if not any(index in self.pages for index in indices):
+            return "EINVAL"
+        for index in indices:
+            if self.pages.get(index) == RESERVED:
+                if index >= self.size:
+                    return "EINVAL"
+                self.pages[index] = "0"
+        overlap = [n for n, each in enumerate(self.vmas) if each.start <= start + self.nr and each.end > start]
+        if any(index not in self.pages for index in indices) and any(self.missing[number] for number in overlap):
+            return "EBUSY"
+        self.pages |= {index: self.content(index) for index in indices}
+        self.huge.add(start)
+        return 0
+
+    def access(self, operation: Operation, index: int, vma: int, tag: str) -> Result:
+        if not self.maps(vma, index):
+            return "SIGSEGV"
+        if index >= self.size:
+            return "SIGBUS"
+        if index not in self.pages and self.missing[vma]:
+            return EVENT if isinstance(operation, Touch) else ASLEEP
+        self.pages[index] = tag if isinstance(operation, Store) else self.content(index)
+        return 0 if isinstance(operation, Store) else self.pages[index]
+
+    def fill(self, index: int, vma: int, content: str) -> Result:
+        if not self.missing[vma] or not self.maps(vma, index):
+            return "ENOENT"
+        if index >= self.size:
+            return "EFAULT"
+        if index in self.pages:
+            return "EEXIST"
+        self.pages[index] = content
+        return 0

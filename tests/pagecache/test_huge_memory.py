@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import pytest
+from stepping import Hand, K, contents, folio_at, run, snapshot, world
+
+from pagecache.fault import access
+from pagecache.filemap import filemap_get_entry
+from pagecache.folio import folio_get, folio_lock, folio_put
+from pagecache.huge_memory import split_folio
+from pagecache.inode import shmem_recalc_inode
+from pagecache.step import KernelBug, Task
+from pagecache.world import VmaSpec, World, WorldSpec
+
+B = Task("B", 1)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_tasks() -> None:
+    for task in (K, B):
+        task.atomic = 0
+        task.held.clear()
+
+
+def huge(size: int = 4, kernel: str = "linux-6.4") -> World:
+    """One huge folio of four pages, locked and referenced by us."""
+    pages = tuple("data" if index < size else "hole" for index in range(4))
+    here = world(WorldSpec(pages, hpage_order=2, size=size, vmas=(VmaSpec(end=4),)), kernel)
+    assert run(here.kernel.collapse_file(here.vmas[0].mm, here.mapping, 0, None)) == "SCAN_SUCCEED"
+    run(folio_get(folio_at(here, 0)))
+    run(folio_lock(folio_at(here, 0)))
+    return here
+
+
+def test_each_page_becomes_a_folio_of_its_own_with_the_reference_of_the_cache() -> None:
+    here = huge()
+    head = folio_at(here, 0)
+
+    assert run(split_folio(here.mapping, head)) == ""
+
+    assert contents(here) == ["d0", "d1", "d2", "d3"]
+    assert [folio_at(here, index).order for index in range(4)] == [0] * 4
+    assert [folio_at(here, index).index for index in range(4)] == [0, 1, 2, 3]
+    assert [folio_at(here, index).refcount for index in range(4)] == [2, 1, 1, 1]  # ours is on the head
+    assert [folio_at(here, index).locked_by for index in range(4)] == [K, None, None, None]
+    assert all(folio_at(here, index).lru and folio_at(here, index).uptodate for index in range(4))
+    assert K.held == [head]
+
+
+def test_the_slots_are_rewritten_from_the_last_to_the_first_while_the_head_is_frozen() -> None:
+    here = huge()
+    head = folio_at(here, 0)
+    split = Hand(split_folio(here.mapping, head))
+    split.until("xas_store", 2)
+
+    lookup = Hand(filemap_get_entry(here.mapping, 3), B)
+    assert lookup.finish() is here.memory.folios[-2]
+    spinning = Hand(filemap_get_entry(here.mapping, 1), B)
+    spinning.until("cpu_relax")
+    assert spinning.blocked
+
+    split.finish()
+
+    assert [step for step in split.steps if step.startswith("xas_store")] == [
+        f"xas_store({index}, {folio_at(here, index)})" for index in (3, 2, 1)
+    ]
+    assert spinning.finish() is folio_at(here, 1)
+
+
+@pytest.mark.parametrize("kernel", ["linux-6.2", "linux-6.4", "linux-2026"])
+def test_pages_behind_the_end_of_the_file_leave_the_cache_and_the_accounts(kernel: str) -> None:
+    here = huge(size=1, kernel=kernel)
+    assert contents(here) == ["d0", "0", "0", "0"]
+
+    assert run(split_folio(here.mapping, folio_at(here, 0))) == ""
+
+    assert contents(here) == ["d0", None, None, None]
+    assert (here.mapping.nrpages, here.inode.info.alloced, here.inode.i_blocks) == (1, 1, 8)
+    assert here.memory.nr_live == 1
+
+
+@pytest.mark.parametrize("kernel", ["linux-6.2", "linux-6.4", "linux-2026"])
+def test_the_accounts_of_what_left_may_be_settled_by_somebody_else(kernel: str) -> None:
+    here = huge(size=1, kernel=kernel)
+    split = Hand(split_folio(here.mapping, folio_at(here, 0)))
+    split.until("spin_lock")
+
+    run(shmem_recalc_inode(here.inode, 0, 0), B)
+    split.finish()
+
+    assert (here.mapping.nrpages, here.inode.info.alloced, here.inode.i_blocks) == (1, 1, 8)
+
+
+def test_what_fallocate_reserved_behind_the_end_stays() -> None:
+    here = huge(size=1)
+    here.inode.info.fallocend = 3
+
+    run(split_folio(here.mapping, folio_at(here, 0)))
+
+    assert contents(here) == ["d0", "0", "0", None]
+
+
+def test_a_mapped_folio_is_unmapped() -> None:
+    here = world(WorldSpec(("data", "data"), vmas=(VmaSpec(mapped=()),)))
+    assert run(here.kernel.collapse_file(here.vmas[0].mm, here.mapping, 0, None)) == "SCAN_SUCCEED"
+    vma, head = here.vmas[0], folio_at(here, 0)
+    run(access(vma, 0, "x", waits=True))
+    run(access(vma, 1, None, waits=True))
+    assert (head.mapcount, head.refcount) == (2, 4)
+    run(folio_get(head))
+    run(folio_lock(head))
+
+    assert run(split_folio(here.mapping, head)) == ""
+    assert vma.ptes == {}
+    assert vma.tlb == {}
+    assert contents(here) == ["x", "d1"]
+    assert (head.mapcount, head.refcount) == (0, 2)
+
+
+def test_a_folio_that_somebody_else_uses_is_not_split() -> None:
+    here = huge()
+    head = folio_at(here, 0)
+    run(folio_get(head), B)
+    before = snapshot(here)
+
+    assert run(split_folio(here.mapping, head)) == "EAGAIN"
+    assert snapshot(here) == before
+
+    run(folio_put(head), B)
+    assert run(split_folio(here.mapping, head)) == ""
+
+
+def test_a_reference_taken_after_the_first_look_is_seen_by_the_freeze() -> None:
+    here = huge()
+    head = folio_at(here, 0)
+    split = Hand(split_folio(here.mapping, head))
+    split.until("folio_ref_freeze")
+
+    run(filemap_get_entry(here.mapping, 3), B)
+
+    assert split.finish() == "EAGAIN"
+    assert head.order == 2
+
+
+def test_a_folio_that_has_left_the_file_is_not_split() -> None:
+    here = huge()
+    head = folio_at(here, 0)
+    head.mapping = None
+
+    assert run(split_folio(here.mapping, head)) == "EBUSY"
+
+
+def test_splitting_a_folio_that_is_not_locked_is_a_kernel_bug() -> None:
+    here = huge()
+
+    with pytest.raises(KernelBug, match="split by B without its lock"):
+        run(split_folio(here.mapping, folio_at(here, 0)), B)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+from stepping import folio_at, run, steps, world
+
+from pagecache.mm import (
+    find_vma,
+    flush_tlb_page,
+    pmdp_collapse_flush,
+    pte_clear,
+    userfaultfd_missing,
+    zap_pte,
+)
+from pagecache.step import UseAfterFree
+from pagecache.syscalls import do_munmap
+from pagecache.world import VmaSpec, WorldSpec
+
+MAPPED = WorldSpec(("data",) * 4, size=4, vmas=(VmaSpec(start=1, end=4, mapped=(1, 2)),))
+
+
+def test_a_vma_maps_a_range_of_the_file() -> None:
+    vma = world(MAPPED).vmas[0]
+
+    assert [index for index in range(6) if vma.maps(index)] == [1, 2, 3]
+
+
+def test_each_huge_page_has_a_page_table_of_its_own() -> None:
+    vma = world(MAPPED).vmas[0]
+
+    assert vma.table(0) is vma.table(1)
+    assert vma.table(1) is not vma.table(2)
+    assert vma.table(1).ptl.target != vma.table(2).ptl.target
+
+
+def test_an_entry_can_be_reached_through_the_page_table_or_the_tlb() -> None:
+    here = world(MAPPED)
+    vma = here.vmas[0]
+    vma.tlb[1] = folio_at(here, 1)
+    run(pte_clear(vma, 1))
+
+    assert vma.reaches(1)
+
+    run(flush_tlb_page(vma, 1))
+
+    assert not vma.reaches(1)
+    assert vma.reaches(2)
+
+
+def test_a_vma_is_found_until_it_is_unmapped() -> None:
+    vma = world(MAPPED).vmas[0]
+    assert find_vma(vma) is vma
+
+    run(do_munmap(vma))
+
+    assert find_vma(vma) is None
+
+
+def test_the_flags_of_an_unmapped_vma_are_gone() -> None:
+    vma = world(MAPPED).vmas[0]
+    assert not userfaultfd_missing(vma)
+    run(do_munmap(vma))
+
+    with pytest.raises(UseAfterFree, match="vm_flags of vma0"):
+        userfaultfd_missing(vma)
+
+
+def test_zapping_an_entry_clears_and_flushes_it_and_leaves_the_reference_to_the_caller() -> None:
+    here = world(MAPPED)
+    folio = folio_at(here, 1)
+    vma = here.vmas[0]
+    vma.tlb[1] = folio
+
+    assert steps(zap_pte(vma, 1)) == [
+        "spin_lock(ptl of vma0:0)",
+        "ptep_get_and_clear(vma0, 1)",
+        "spin_unlock(ptl of vma0:0)",
+        "flush_tlb_page(vma0, 1)",
+    ]
+    assert not vma.reaches(1)
+    assert (folio.mapcount, folio.refcount) == (0, 2)
+
+
+def test_zapping_an_empty_entry_flushes_what_may_be_left_of_it() -> None:
+    here = world(MAPPED)
+    vma = here.vmas[0]
+    vma.tlb[3] = folio_at(here, 3)
+
+    assert run(zap_pte(vma, 3)) is None
+    assert vma.tlb == {}
+
+
+def test_retracting_a_page_table_that_is_not_empty_loses_what_it_maps() -> None:
+    here = world(MAPPED)
+    vma = here.vmas[0]
+    run(pmdp_collapse_flush(vma, 2))
+
+    assert not vma.table(2).present
+    assert list(vma.ptes) == [1]
+    assert folio_at(here, 2).mapcount == 1

@@ -1,0 +1,116 @@
+"""What nobody disturbs: every operation returns what a dictionary says, and leaves the world in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sparse_file import ASLEEP, SparseFile
+from stepping import Hand, contents, run, untidy, world
+
+from pagecache.evict import shmem_evict_inode
+from pagecache.operations import (
+    OPERATIONS,
+    Collapse,
+    Fallocate,
+    Load,
+    Mincore,
+    Munmap,
+    Operation,
+    PunchHole,
+    Read,
+    SeekHole,
+    Store,
+    Touch,
+    Truncate,
+    UffdCopy,
+    UffdRegister,
+    Write,
+)
+from pagecache.step import Task
+from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
+
+KERNELS = ["linux-6.4", "linux-2026"]
+FOUR = ("data", "hole", "unwritten", "hole")
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> WorldSpec:
+    order, count = draw(st.sampled_from([(1, 2), (1, 4), (2, 4), (2, 8)]))
+    size = draw(st.integers(0, count))
+    pages = [draw(st.sampled_from(PAGE_STATES if index < size else ("hole", "unwritten"))) for index in range(count)]
+    second = draw(st.integers(0, count - 1))
+    vmas = (
+        VmaSpec(end=count, missing=draw(st.booleans())),
+        VmaSpec("B", second, count, missing=draw(st.booleans())),
+    )
+    return WorldSpec(tuple(pages), hpage_order=order, size=size, vmas=vmas)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> tuple[WorldSpec, tuple[Operation, ...]]:
+    spec = draw(worlds())
+    some = st.sampled_from(OPERATIONS).flatmap(lambda operation: st.builds(operation, **_values(operation, spec)))
+    fitting = some.filter(lambda operation: not operation.problem(spec))
+    return spec, tuple(draw(st.lists(fitting, min_size=1, max_size=12)))
+
+
+def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchStrategy[int]]:
+    pages = len(spec.pages)
+    nr = 1 << spec.hpage_order
+    values = {
+        "index": st.integers(0, pages - 1),
+        "start": st.integers(0, pages // nr - 1).map(lambda n: n * nr)
+        if operation is Collapse
+        else st.integers(0, pages - 1),
+        "size": st.integers(0, pages),
+        "length": st.integers(1, pages),
+        "keep_size": st.booleans(),
+        "vma": st.integers(0, len(spec.vmas) - 1),
+    }
+    return {field.name: values[field.name] for field in fields(operation)}
+
+
+def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
+    """Run a program against the page cache and the dictionary."""
+    here, file = world(spec, kernel), SparseFile(spec)
+    for number, operation in enumerate(program):
+        task = Task(f"t{number}", number)
+        expected = file.do(operation, f"t{number}.0")
+        hand = Hand(operation.run(here, f"t{number}.0"), task)
+        while hand.pending is not None and not hand.blocked:
+            hand.step()
+        result = ASLEEP if hand.blocked else hand.result
+
+        assert result == expected, operation
+        assert {n: page for n, page in enumerate(contents(here)) if page is not None} == file.pages, operation
+        assert here.inode.i_size == file.size
+        assert (task.atomic, task.held) == (0, [])
+        assert untidy(here) == [], operation
+        if result == ASLEEP:
+            return
+    run(shmem_evict_inode(here))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@example(program=(WorldSpec(FOUR, size=4, vmas=(VmaSpec(end=4),)), (Fallocate(1, 3), Collapse(0), PunchHole(1))))
+@example(program=(WorldSpec(("data", "hole"), size=1), (Collapse(0), PunchHole(0), Truncate(2), Mincore(1), Read(1))))
+@example(program=(WorldSpec(("data", "hole")), (UffdRegister(), SeekHole(0), Touch(1), UffdCopy(1), Store(1), Load(1))))
+@example(program=(WorldSpec(("data", "data")), (Load(0), Collapse(0), Store(1), Munmap(), Write(0), Truncate(1))))
+@given(program=programs())
+def test_a_program_that_nobody_disturbs_sees_a_sparse_file(
+    kernel: str, program: tuple[WorldSpec, tuple[Operation, ...]]
+) -> None:
+    check(kernel, *program)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_operation_can_be_answered_by_the_dictionary(kernel: str) -> None:
+    spec = WorldSpec(FOUR, size=4, vmas=(VmaSpec(end=4), VmaSpec("B", end=4)))
+    for operation in OPERATIONS:
+        values = {"length": 1, "keep_size": True}
+        check(kernel, spec, (operation(**{field.name: values.get(field.name, 0) for field in fields(operation)}),))

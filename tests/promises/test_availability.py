@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from watched import Watched
+
+from pagecache.operations import Collapse, Load
+from pagecache.promises.availability import UndisturbedCollapseWatcher
+from pagecache.world import VmaSpec, WorldSpec
+
+
+def test_an_easy_collapse_succeeds() -> None:
+    assert Watched(UndisturbedCollapseWatcher).do("khugepaged", Collapse(0), 0) is None
+
+
+def test_an_easy_collapse_fails() -> None:
+    assert Watched(UndisturbedCollapseWatcher).do("khugepaged", Collapse(0), "EAGAIN") == (
+        "khugepaged Collapse(start=0) returned EAGAIN, though its range was full of data and nothing else ran"
+    )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        WorldSpec(("data", "hole")),
+        WorldSpec(("data", "unwritten")),
+        WorldSpec(vmas=(VmaSpec(start=1),)),
+        WorldSpec(("data", "hole"), size=1),
+    ],
+    ids=["a hole", "a reserved page", "not mapped as a whole", "behind the end"],
+)
+def test_a_collapse_that_has_a_reason_to_fail(spec: WorldSpec) -> None:
+    assert Watched(UndisturbedCollapseWatcher, spec).do("khugepaged", Collapse(0), "EAGAIN") is None
+
+
+def test_a_failure_that_was_injected() -> None:
+    run = Watched(UndisturbedCollapseWatcher, may_fail=True)
+    assert run.do("khugepaged", Collapse(0), "ENOMEM") is None
+
+
+def test_somebody_was_there_before() -> None:
+    run = Watched(UndisturbedCollapseWatcher)
+    run.call("load", Load(0))
+    assert run.do("khugepaged", Collapse(0), "EAGAIN") is None
+
+
+def test_somebody_came_meanwhile() -> None:
+    run = Watched(UndisturbedCollapseWatcher)
+    run.call("khugepaged", Collapse(0))
+    run.do("load", Load(0), "d0")
+    assert run.answer("khugepaged", "EAGAIN") is None
+
+
+def test_somebody_has_gone() -> None:
+    run = Watched(UndisturbedCollapseWatcher)
+    run.do("load", Load(0), "d0")
+    assert run.do("khugepaged", Collapse(0), "EAGAIN") is not None
