@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from fuzz.corpus import entry_paths
+from fuzz.corpus.store import entry_paths
 from fuzz.errors import InputError
 from fuzz.kernel_file import find_kernel
 from fuzz.known import KNOWN

@@ -1,6 +1,6 @@
 """What can go wrong outside of the protocol under test, by whose fault it is.
 
-A broken promise is a :class:`fuzz.verdict.Verdict`, never an exception; an assertion of the model is
+A broken promise is a :class:`fuzz.engine.verdict.Verdict`, never an exception; an assertion of the model is
 :class:`pagecache.step.KernelBug`.  What remains is the input (a corpus entry, a kernel file, the
 disk), a replay that takes another way, and the engine itself.  Each message has three parts: what,
 with which values, what to do.

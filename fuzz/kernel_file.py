@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from fuzz.corpus.toml_table import suggestion
 from fuzz.errors import KernelError
-from fuzz.toml_table import suggestion
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS_BY_NAME
 

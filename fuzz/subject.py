@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from fuzz import direct, trio_driver
+from fuzz.engine import direct, trio_driver
+from fuzz.engine.execution import Execution
+from fuzz.engine.prepare import prepare
+from fuzz.engine.run import Run
+from fuzz.engine.verdict import Verdict
 from fuzz.errors import HarnessError
-from fuzz.execution import Execution
-from fuzz.explore import deviation_bounded
-from fuzz.policies.canonical import Canonical
-from fuzz.prepare import prepare
-from fuzz.run import Run
-from fuzz.shrink import Search, SearchLimitError, Shrunk, shrink
-from fuzz.verdict import Verdict
+from fuzz.search.explore import deviation_bounded
+from fuzz.search.policies.canonical import Canonical
+from fuzz.shrinking.shrink import Search, SearchLimitError, Shrunk, shrink
 from pagecache.evict import shmem_evict_inode
 from pagecache.kernel import Kernel
 from pagecache.promises import DEFAULT_PROMISES

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fuzz.corpus import load
-from fuzz.examine import examine
-from fuzz.replay import Mode, compare
-from fuzz.vocabulary import vocabulary
+from fuzz.corpus.replay import Mode, compare
+from fuzz.corpus.store import load
+from fuzz.corpus.vocabulary import vocabulary
+from fuzz.report.examine import examine
 from pagecache.kernels import KERNELS_BY_NAME
 
 

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.campaign import ENOUGH, EXPECTED, SCHEDULES_PER_PROGRAM, schedules_of
-from fuzz.entry import Found
-from fuzz.keep import Kept, known, report
+from fuzz.corpus.entry import Found
+from fuzz.corpus.keep import Kept, known, report
+from fuzz.engine.run import Run
+from fuzz.engine.verdict import Outcome
 from fuzz.known import KNOWN
-from fuzz.run import Run
+from fuzz.search.campaign import ENOUGH, EXPECTED, SCHEDULES_PER_PROGRAM, schedules_of
 from fuzz.subject import Subject
-from fuzz.verdict import Outcome
 from fuzz.violation import Inconclusive, Violation
 from pagecache.kernel import Kernel
 from pagecache.promises import DEFAULT_PROMISES

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import click
 import structlog
 
-from fuzz import corpus
-from fuzz.campaign import Campaign, Finding
 from fuzz.commands.options import Chosen
 from fuzz.commands.output import answer, say
 from fuzz.commands.progress import Progress
-from fuzz.entry import Entry, Found
-from fuzz.entry_writer import entry_text
+from fuzz.corpus import store as corpus
+from fuzz.corpus.entry import Entry, Found
+from fuzz.corpus.entry_writer import entry_text
+from fuzz.corpus.vocabulary import vocabulary
 from fuzz.errors import SaveError
-from fuzz.examine import examine
-from fuzz.report import Report
-from fuzz.vocabulary import vocabulary
+from fuzz.report.examine import examine
+from fuzz.report.report import Report
+from fuzz.search.campaign import Campaign, Finding
 
 __all__ = ["Keeper", "Kept"]
 

@@ -10,7 +10,7 @@ import click
 from fuzz.commands.options import common_options
 from fuzz.commands.output import leave
 from fuzz.commands.status import Status
-from fuzz.vocabulary import promise_summaries
+from fuzz.corpus.vocabulary import promise_summaries
 from pagecache.kernels import KERNELS
 from pagecache.operations import OPERATIONS
 

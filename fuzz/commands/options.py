@@ -12,10 +12,10 @@ from typing import Any, Final, TypeVar
 import click
 
 from fuzz import log
-from fuzz.corpus import load
-from fuzz.entry import Entry
+from fuzz.corpus.entry import Entry
+from fuzz.corpus.store import load
+from fuzz.corpus.vocabulary import vocabulary
 from fuzz.kernel_file import find_kernel
-from fuzz.vocabulary import vocabulary
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS_BY_NAME
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fuzz.commands.status import Status
-from fuzz.verdict import Verdict
+from fuzz.engine.verdict import Verdict
 from strategies.case import Case
 
 __all__ = ["answer", "leave", "say"]

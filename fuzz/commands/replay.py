@@ -14,13 +14,13 @@ from fuzz.commands.options import CORPUS, Chosen, common_options, kernel_option,
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status, status_of, worst
-from fuzz.corpus import entry_paths
-from fuzz.entry import Entry
+from fuzz.corpus.entry import Entry
+from fuzz.corpus.replay import Difference, Mode, compare
+from fuzz.corpus.store import entry_paths
 from fuzz.errors import EntryError, ReplayMismatch
-from fuzz.examine import Examined, examine
-from fuzz.ladder import ladder
-from fuzz.replay import Difference, Mode, compare
-from fuzz.report import Report
+from fuzz.report.examine import Examined, examine
+from fuzz.report.ladder import ladder
+from fuzz.report.report import Report
 
 __all__ = ["replay"]
 

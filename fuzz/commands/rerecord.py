@@ -9,15 +9,15 @@ from typing import NoReturn
 
 import click
 
-from fuzz import corpus
 from fuzz.commands.options import Chosen, common_options, entry_argument, kernel_option, open_entry
 from fuzz.commands.output import answer, leave
 from fuzz.commands.status import Status
+from fuzz.corpus import store as corpus
+from fuzz.engine.verdict import Outcome
 from fuzz.errors import EntryError
-from fuzz.examine import examine
-from fuzz.prose import count
-from fuzz.report import verdict_lines
-from fuzz.verdict import Outcome
+from fuzz.report.examine import examine
+from fuzz.report.prose import count
+from fuzz.report.report import verdict_lines
 
 __all__ = ["rerecord"]
 

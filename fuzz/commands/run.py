@@ -9,16 +9,16 @@ from typing import Final, NoReturn
 import click
 import structlog
 
-from fuzz.campaign import Campaign
 from fuzz.commands.keeper import Keeper
 from fuzz.commands.options import CORPUS, Chosen, common_options, kernel_option
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status
-from fuzz.prose import count
-from fuzz.report import verdict_lines
+from fuzz.engine.verdict import HELD
+from fuzz.report.prose import count
+from fuzz.report.report import verdict_lines
+from fuzz.search.campaign import Campaign
 from fuzz.subject import Subject
-from fuzz.verdict import HELD
 
 __all__ = ["run"]
 

@@ -9,13 +9,13 @@ from typing import NoReturn
 
 import click
 
-from fuzz.atomic import replace
 from fuzz.commands.options import Chosen, common_options, entry_argument, kernel_option, open_entry
 from fuzz.commands.output import answer, leave
 from fuzz.commands.status import Status
-from fuzz.examine import examine
-from fuzz.page import page
-from fuzz.report import Report
+from fuzz.corpus.atomic import replace
+from fuzz.report.examine import examine
+from fuzz.report.page import page
+from fuzz.report.report import Report
 
 __all__ = ["show"]
 

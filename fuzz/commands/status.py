@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from fuzz.verdict import Outcome
+from fuzz.engine.verdict import Outcome
 
 __all__ = ["Status", "status_of", "worst"]
 

@@ -10,16 +10,16 @@ from typing import NoReturn
 
 import click
 
-from fuzz import exhaustive
 from fuzz.commands.options import Chosen, common_options, kernel_option, open_entry
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status, status_of
-from fuzz.examine import examine, subject_of
-from fuzz.execution import Execution
-from fuzz.prose import count
-from fuzz.report import Report
-from fuzz.verdict import HELD, Outcome, Verdict
+from fuzz.engine.execution import Execution
+from fuzz.engine.verdict import HELD, Outcome, Verdict
+from fuzz.report.examine import examine, subject_of
+from fuzz.report.prose import count
+from fuzz.report.report import Report
+from fuzz.search import exhaustive
 
 __all__ = ["verify"]
 

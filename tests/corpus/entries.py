@@ -6,9 +6,9 @@ import dataclasses
 
 from hypothesis import strategies as st
 
-from fuzz.entry import VERDICTS, Entry, Found, entry_name, head_comment
-from fuzz.entry_reader import Vocabulary
-from fuzz.verdict import Outcome
+from fuzz.corpus.entry import VERDICTS, Entry, Found, entry_name, head_comment
+from fuzz.corpus.entry_reader import Vocabulary
+from fuzz.engine.verdict import Outcome
 from pagecache.operations import OPERATIONS, Collapse, Fallocate, Operation, SeekHole, UffdCopy, UffdRegister
 from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure, Program, TaskSpec

@@ -11,12 +11,12 @@ from entries import ENTRY, NAME, WORDS, entries
 from hypothesis import given, settings
 from test_toml_locator import paths
 
-from fuzz.entry import Entry
-from fuzz.entry_reader import read_entry
-from fuzz.entry_writer import entry_text, rewrite
+from fuzz.corpus.entry import Entry
+from fuzz.corpus.entry_reader import read_entry
+from fuzz.corpus.entry_writer import entry_text, rewrite
+from fuzz.corpus.toml_locator import locate
+from fuzz.engine.verdict import Outcome
 from fuzz.errors import EntryError
-from fuzz.toml_locator import locate
-from fuzz.verdict import Outcome
 
 EXPECTED = Path(__file__).with_name("expected")
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from fuzz.corpus.replay import Difference, Mode, compare
 from fuzz.errors import ReplayMismatch
-from fuzz.replay import Difference, Mode, compare
 
 RECORDED = ("lseek SeekData(index=0)", "lseek xas_load(0)", "lseek SeekData(index=0) = 0")
 

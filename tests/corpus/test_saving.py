@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from entries import ENTRY, NAME, WORDS
 
-from fuzz.corpus import entry_paths, load, rerecord, save
-from fuzz.entry import NAME_MAX, Entry, entry_name
-from fuzz.entry_writer import entry_text
+from fuzz.corpus.entry import NAME_MAX, Entry, entry_name
+from fuzz.corpus.entry_writer import entry_text
+from fuzz.corpus.store import entry_paths, load, rerecord, save
+from fuzz.engine.verdict import Outcome
 from fuzz.errors import EntryError, SaveError
-from fuzz.verdict import Outcome
 from pagecache.operations import Load
 from strategies.case import Program, TaskSpec
 
@@ -177,8 +177,8 @@ def child(code: str, directory: Path) -> subprocess.CompletedProcess[str]:
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from entries import ENTRY, NAME
-        from fuzz import atomic
-        from fuzz.corpus import rerecord
+        from fuzz.corpus import atomic
+        from fuzz.corpus.store import rerecord
         path = Path({str(directory)!r}) / f"{{NAME}}.toml"
         new = dataclasses.replace(ENTRY, steps=("lseek " + "x" * 100_000,))
         """

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fuzz.toml_locator import Path, locate
+from fuzz.corpus.toml_locator import Path, locate
 
 DOCUMENT = '''\
 # a head with "quotes" and [brackets]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-from fuzz.execution import Execution
-from fuzz.run import Run
+from fuzz.engine.execution import Execution
+from fuzz.engine.run import Run
 
 
 def every_schedule(

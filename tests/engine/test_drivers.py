@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import seeded
 
-from fuzz import direct, trio_driver
+from fuzz.engine import direct, trio_driver
+from fuzz.engine.execution import Execution
+from fuzz.engine.run import Run
 from fuzz.errors import HarnessError
-from fuzz.execution import Execution
-from fuzz.policies.canonical import Canonical
-from fuzz.policies.random_walk import RandomWalk
-from fuzz.run import Run
+from fuzz.search.policies.canonical import Canonical
+from fuzz.search.policies.random_walk import RandomWalk
 
 programs = st.lists(
     st.lists(st.lists(st.sampled_from(toys.INSTRUCTIONS), max_size=4).map(tuple), max_size=2), min_size=1, max_size=3
@@ -89,7 +89,7 @@ def test_trio_behind_gates_is_deterministic() -> None:
 class Stubborn:
     """Chooses a task that waits for a lock."""
 
-    def next_task(self, runnable: Any, current: Any, canonical: int, pending: Any) -> int:  # noqa: ARG002
+    def next_task(self, runnable: Any, current: Any, canonical: int, pending: Any) -> int:
         return next(number for number, step in enumerate(pending) if number not in runnable and step is not None)
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import toys
 
-from fuzz import direct
-from fuzz.deadlock import waits_for_user_space
+from fuzz.engine import direct
+from fuzz.engine.deadlock import waits_for_user_space
+from fuzz.engine.execution import Execution
+from fuzz.engine.limits import FAIR_STEPS_MAX, STEPS_MAX
+from fuzz.engine.run import Run
+from fuzz.engine.verdict import Outcome
 from fuzz.errors import HarnessError
-from fuzz.execution import Execution
-from fuzz.limits import FAIR_STEPS_MAX, STEPS_MAX
-from fuzz.policies.canonical import Canonical
-from fuzz.run import Run
-from fuzz.verdict import Outcome
+from fuzz.search.policies.canonical import Canonical
 from pagecache.operations import Operation
 from pagecache.promises.promise import Watcher
 from pagecache.step import KernelBug, Oops, Task, UseAfterFree, Wait, step
@@ -61,7 +61,7 @@ class Asked:
     def __init__(self) -> None:
         self.at: list[str] = []
 
-    def next_task(self, runnable: Any, current: Any, canonical: int, pending: Any) -> int:  # noqa: ARG002
+    def next_task(self, runnable: Any, current: Any, canonical: int, pending: Any) -> int:
         self.at.append(f"{canonical} {pending[canonical]}")
         return canonical
 
@@ -366,7 +366,7 @@ def test_a_loop_that_no_fair_scheduler_ends_is_a_livelock() -> None:
 
 
 class Alternate:
-    def next_task(self, runnable: Any, current: Any, canonical: int, pending: Any) -> int:  # noqa: ARG002
+    def next_task(self, runnable: Any, current: Any, canonical: int, pending: Any) -> int:
         return next((number for number in runnable if number != current), canonical)
 
 

@@ -10,9 +10,9 @@ import toys
 from every_schedule import every_schedule
 from toys import seeded
 
-from fuzz.execution import Execution
-from fuzz.exhaustive import search
-from fuzz.verdict import Outcome
+from fuzz.engine.execution import Execution
+from fuzz.engine.verdict import Outcome
+from fuzz.search.exhaustive import search
 from pagecache.operations import Operation
 from pagecache.promises.promise import Watcher
 from pagecache.step import Task

@@ -9,7 +9,7 @@ import toys
 from every_schedule import every_schedule
 from toys import seeded
 
-from fuzz.explore import deviation_bounded
+from fuzz.search.explore import deviation_bounded
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import pytest
 import toys
 from toys import seeded
 
-from fuzz.execution import Execution
-from fuzz.fingerprint import Fingerprinter
-from fuzz.frames import FingerprintError
-from fuzz.shape import UnfitError
+from fuzz.engine.execution import Execution
+from fuzz.search.fingerprint import Fingerprinter
+from fuzz.search.frames import FingerprintError
+from fuzz.search.shape import UnfitError
 from pagecache.promises.promise import Watcher
 from pagecache.step import step
 from strategies.case import Failure

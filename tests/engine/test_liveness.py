@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fuzz.frames import standing, variables
-from fuzz.shape import UNBOUND
+from fuzz.search.frames import standing, variables
+from fuzz.search.shape import UNBOUND
 from pagecache.step import step
 
 

@@ -9,15 +9,15 @@ import pytest
 import toys
 from toys import seeded
 
-from fuzz import direct
-from fuzz.execution import Execution
-from fuzz.policies import POLICIES, Policy
-from fuzz.policies.canonical import Canonical
-from fuzz.policies.pct import Pct
-from fuzz.policies.profile import Profile
-from fuzz.policies.random_walk import MostlyKeepRunning, RandomWalk
-from fuzz.policies.sampled_deviations import sample_deviations
-from fuzz.run import Run
+from fuzz.engine import direct
+from fuzz.engine.execution import Execution
+from fuzz.engine.run import Run
+from fuzz.search.policies import POLICIES, Policy
+from fuzz.search.policies.canonical import Canonical
+from fuzz.search.policies.pct import Pct
+from fuzz.search.policies.profile import Profile
+from fuzz.search.policies.random_walk import MostlyKeepRunning, RandomWalk
+from fuzz.search.policies.sampled_deviations import sample_deviations
 from pagecache.step import Step, step
 from strategies.case import Deviation
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from fuzz.execution import Execution
+from fuzz.engine.execution import Execution
 from pagecache.operations import Operation
 from pagecache.step import KernelBug, Task, Wait, step
 from strategies.case import TaskSpec

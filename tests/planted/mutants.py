@@ -50,7 +50,12 @@ class Mutant:
         # The dataclasses and annotations of the module need no name in sys.modules; its functions are all we want.
         exec(compile(text, f"<{self.name}>", "exec"), spoilt.__dict__)  # noqa: S102
         member = getattr(spoilt, self.function)
-        changes = {self.member: member, "name": self.name, "summary": f"{self.of} {self.name}", "source": "a planted fault"}
+        changes = {
+            self.member: member,
+            "name": self.name,
+            "summary": f"{self.of} {self.name}",
+            "source": "a planted fault",
+        }
         return KERNELS_BY_NAME[self.of].replace(**changes)
 
     @property

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from fuzz.direct import run
-from fuzz.policies.canonical import Canonical
-from fuzz.prepare import prepare
-from fuzz.run import Run
-from fuzz.verdict import HELD
+from fuzz.engine.direct import run
+from fuzz.engine.prepare import prepare
+from fuzz.engine.run import Run
+from fuzz.engine.verdict import HELD
+from fuzz.search.policies.canonical import Canonical
 from pagecache.kernels import KERNELS_BY_NAME
 from pagecache.operations import (
     OPERATIONS,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fuzz.exhaustive import search
-from fuzz.explore import deviation_bounded
-from fuzz.run import Run
+from fuzz.engine.run import Run
+from fuzz.search.exhaustive import search
+from fuzz.search.explore import deviation_bounded
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS_BY_NAME

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fuzz.history import Event, History
-from fuzz.verdict import Outcome, Verdict
+from fuzz.engine.history import Event, History
+from fuzz.engine.verdict import Outcome, Verdict
 from pagecache.operations import Collapse, Operation, Result, SeekHole, UffdCopy
 from pagecache.step import Step
 from pagecache.world import VmaSpec, WorldSpec

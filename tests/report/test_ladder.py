@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from histories import DEADLOCK, DEADLOCK_CASE, DEADLOCK_VERDICT, RACE, RACE_CASE, RACE_VERDICT, history
 
-from fuzz.ladder import WIDTH_MAX, ladder, one_line
-from fuzz.report import Report
-from fuzz.verdict import HELD, Outcome, Verdict
+from fuzz.engine.verdict import HELD, Outcome, Verdict
+from fuzz.report.ladder import WIDTH_MAX, ladder, one_line
+from fuzz.report.report import Report
 from pagecache.operations import Load
 from pagecache.step import Step
 

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 from histories import DEADLOCK, DEADLOCK_CASE, DEADLOCK_VERDICT, RACE, RACE_CASE, RACE_VERDICT
 
-from fuzz.ladder import rows
-from fuzz.page import page
-from fuzz.snapshot import Snapshot, recorder, snapshot
+from fuzz.report.ladder import rows
+from fuzz.report.page import page
+from fuzz.report.snapshot import Snapshot, recorder, snapshot
 from fuzz.subject import Subject
 from pagecache.kernels import LINUX_6_4
 from pagecache.operations import Collapse, Touch
@@ -90,7 +90,7 @@ class _Reader(HTMLParser):
         if self.tag == "script":
             self.script += data
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
+    def handle_endtag(self, tag: str) -> None:
         self.tag = ""
 
 

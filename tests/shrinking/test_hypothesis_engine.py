@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from fuzz.hypothesis_engine import Minimal, shrink_choices
+from fuzz.shrinking.hypothesis_engine import Minimal, shrink_choices
 from strategies.grammar import Choice, Draw, Span, Writer
 
 Numbers = tuple[int, ...]

@@ -4,10 +4,10 @@ from random import Random
 import pytest
 from toy_engine import BROKEN, ToyEngine, Trace
 
-from fuzz.certificate import Certificate
-from fuzz.draws import RandomDraw
-from fuzz.shrink import SearchLimitError, Shrunk, measure, shrink
-from fuzz.verdict import HELD, Outcome, Verdict
+from fuzz.engine.verdict import HELD, Outcome, Verdict
+from fuzz.search.draws import RandomDraw
+from fuzz.shrinking.certificate import Certificate
+from fuzz.shrinking.shrink import SearchLimitError, Shrunk, measure, shrink
 from pagecache.operations import Collapse, Load, PunchHole, Read, SeekHole, Store, Truncate
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.anchors import Anchors

@@ -1,9 +1,9 @@
 from dataclasses import replace
 from random import Random
 
-from fuzz.draws import RandomDraw
-from fuzz.naming import canonical
-from fuzz.simplify import fewer_deviations, simpler, variations
+from fuzz.search.draws import RandomDraw
+from fuzz.shrinking.naming import canonical
+from fuzz.shrinking.simplify import fewer_deviations, simpler, variations
 from pagecache.operations import Collapse, Load, Munmap, PunchHole, SeekHole, Truncate, UffdRegister
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.anchors import Anchors

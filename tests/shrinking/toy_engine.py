@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from fuzz.verdict import HELD, Outcome, Verdict
+from fuzz.engine.verdict import HELD, Outcome, Verdict
 from pagecache.operations import Collapse, Operation
 from strategies.case import Case, Deviation
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis.internal.conjecture.data import ConjectureData
 
-from fuzz.draws import RandomDraw
+from fuzz.search.draws import RandomDraw
 from pagecache.operations import OPERATIONS, Collapse, Load, Operation, SeekHole, UffdRegister
 from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
 from strategies.anchors import Anchors

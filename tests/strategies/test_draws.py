@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis.internal.conjecture.data import ConjectureData
 
-from fuzz.draws import RandomDraw
+from fuzz.search.draws import RandomDraw
 from strategies.grammar import Draw
 from strategies.hypothesis_draw import HypothesisDraw
 

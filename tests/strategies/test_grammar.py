@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from hypothesis.internal.conjecture.data import ConjectureData
 
-from fuzz.draws import RandomDraw
+from fuzz.search.draws import RandomDraw
 from strategies.grammar import Choice, Draw, NotInGrammarError, Span, Writer
 from strategies.hypothesis_draw import HypothesisDraw
 

@@ -1,0 +1,1 @@
+"""One run: the tasks, the two drivers, what happened and what it means."""

@@ -1,0 +1,1 @@
+"""What a person reads: ladders, reports, a page to step through."""

@@ -1,0 +1,88 @@
+"""What a person reads about a run: what ran, the interleaving, the broken promise, how to see it again."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from fuzz.engine.history import History
+from fuzz.engine.verdict import Outcome, Verdict
+from fuzz.report.ladder import WIDTH_MAX, ladder, one_line
+from fuzz.report.prose import fill, promise_sentence
+from strategies.case import Case
+
+__all__ = ["Report", "case_lines", "verdict_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run, as text.
+
+    Args:
+        case: what ran.
+        history: what happened.
+        verdict: what that means.
+        minimal: how minimal the case is, as a sentence; empty if nobody looked.
+        saved: the path of the entry; empty if there is none.
+        replay: the command that runs it again; empty if there is none.
+    """
+
+    case: Case
+    history: History
+    verdict: Verdict
+    minimal: str = ""
+    saved: str = ""
+    replay: str = ""
+
+    def text(self) -> str:
+        """The report, ending with a line end."""
+        case = self.case
+        blocks = [
+            case_lines(case),
+            ladder(self.history, case.failures),
+            verdict_lines(self.verdict),
+            fill(f"Minimal: {self.minimal}.", WIDTH_MAX) if self.minimal else [],
+            [*self._schedule(), *fill(one_line(self.history), WIDTH_MAX)],
+            [f"  {name:7} {value}" for name, value in (("saved:", self.saved), ("replay:", self.replay)) if value],
+        ]
+        return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+    def _schedule(self) -> list[str]:
+        places = [*self.case.schedule, *self.case.failures]
+        return [f"{'Schedule:' if not number else '':9} {place}" for number, place in enumerate(places)]
+
+
+def case_lines(case: Case) -> list[str]:
+    """What ran: the kernel, the file and its mappings, and what each task was to do."""
+    world = case.world
+    facts = [
+        ("kernel", case.kernel),
+        ("file", f"{' '.join(world.pages)}; i_size {world.size}, huge pages of {1 << world.hpage_order}"),
+    ]
+    for number, vma in enumerate(world.vmas):
+        mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
+        missing = ", userfaultfd MISSING" if vma.missing else ""
+        facts.append((f"vma{number}", f"process {vma.mm}, pages {vma.start} to {vma.end - 1}{mapped}{missing}"))
+    facts += [(task.name, "; ".join(map(repr, task.operations))) for task in case.program.tasks]
+    width = max(len(name) for name, _ in facts) + 2
+    return [
+        line
+        for name, fact in facts
+        for line in textwrap.wrap(
+            fact, WIDTH_MAX, initial_indent=name.ljust(width), subsequent_indent=" " * width, break_long_words=False
+        )
+    ]
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The verdict: the promise as a sentence, then what happened."""
+    match verdict.outcome:
+        case Outcome.HELD:
+            headline = "All promises held."
+        case Outcome.VIOLATED:
+            headline = f"Broken promise: {promise_sentence(verdict.promise)}"
+        case Outcome.DEADLOCK | Outcome.LIVELOCK:
+            headline = f"{verdict.outcome.value.capitalize()}."
+        case Outcome.UNKNOWN:
+            headline = f"No verdict: {promise_sentence(verdict.promise)}"
+    return [*fill(headline, WIDTH_MAX), *fill(verdict.sentence, WIDTH_MAX)]

@@ -1,0 +1,1 @@
+"""Many runs: scheduling policies, enumeration, exhaustive search, campaigns."""

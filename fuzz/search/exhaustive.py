@@ -1,0 +1,231 @@
+"""All schedules of a program, each state once.
+
+Coroutines cannot be copied, so the search is stateless and its memory is a set of fingerprints: run the choices of the
+path again from the start, go on, and turn back where the state has been before
+(:mod:`fuzz.search.fingerprint`).  Depth first, the canonical choice first.
+
+**What exhausted means.**  Every state that any schedule can reach was reached, and every choice in it was tried;
+each run to an end was judged.  So "Never" is a proof, for this program, this world and these watchers.
+
+**Livelock.**  A run that comes back to a state it has been in is not taken round again.  When everything has been
+explored, a state from which no end can be reached, whoever runs, is reported as a livelock.  A loop that some
+schedule leaves is not one here, though an unfair schedule may stay in it.
+
+A run that uses up STEPS_MAX ends the claim, since the choices beyond are not tried.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from fuzz.engine.execution import Execution
+from fuzz.engine.run import Run
+from fuzz.engine.verdict import Outcome
+from fuzz.errors import HarnessError
+from fuzz.search.fingerprint import Fingerprinter
+
+__all__ = ["RUNS_MAX", "STATES_MAX", "Exhausted", "search"]
+
+STATES_MAX: Final = 1_000_000  # about 200 bytes each
+RUNS_MAX: Final = 10_000_000
+
+
+@dataclass(slots=True)
+class Exhausted:
+    """What the search found.
+
+    Args:
+        states: how many different states with a choice were met.
+        runs: how many times the program was started.
+        steps: how many steps were taken, repetitions included.
+        exhausted: all schedules were covered.
+        failure: the first run that failed, or was UNKNOWN.
+        outcomes: what the ends looked like.
+        limit: why not all was covered: a limit, or what was UNKNOWN; empty if all was, or it stopped at a failure.
+    """
+
+    states: int = 0
+    runs: int = 0
+    steps: int = 0
+    exhausted: bool = False
+    failure: Run | None = None
+    outcomes: set[Hashable] = field(default_factory=set)
+    limit: str = ""
+
+
+class _Choice(NamedTuple):
+    """A choice on the path: its state, and the tasks still to be run there; the last is being tried."""
+
+    state: int
+    untried: list[int]
+
+
+class _Graph:
+    """Which state leads to which: enough to tell from where an end can be reached, and how a state was."""
+
+    START: Final = 0
+    END: Final = 1
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._sources = array("q")
+        self._targets = array("q")
+        self._found_from = array("q", [self.START, self.START])
+        self._found_by = array("q", [-1, -1])
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def meet(self, fingerprint: bytes, source: int, choice: int) -> tuple[int, bool]:
+        """The number of a state that was reached from ``source``, and whether it is new."""
+        known = len(self._numbers)
+        state = self._numbers.setdefault(fingerprint, known + 2)
+        self.lead(source, state)
+        if len(self._numbers) == known:
+            return state, False
+        self._found_from.append(source)
+        self._found_by.append(choice)
+        return state, True
+
+    def lead(self, source: int, target: int) -> None:
+        """Note that ``source`` leads to ``target``."""
+        self._sources.append(source)
+        self._targets.append(target)
+
+    def without_end(self) -> int | None:
+        """The first state from which no end can be reached."""
+        sources: list[list[int]] = [[] for _ in self._found_from]
+        for source, target in zip(self._sources, self._targets, strict=True):
+            sources[target].append(source)
+        ends = bytearray(len(sources))
+        ends[self.END] = True
+        waiting = [self.END]
+        while waiting:
+            for source in sources[waiting.pop()]:
+                if not ends[source]:
+                    ends[source] = True
+                    waiting.append(source)
+        lost = ends.find(False, 2)
+        return None if lost < 0 else lost
+
+    def way_to(self, state: int) -> list[int]:
+        """The choices that lead to a state."""
+        way = []
+        while state != self.START:
+            way.append(self._found_by[state])
+            state = self._found_from[state]
+        return [choice for choice in reversed(way) if choice >= 0]
+
+
+def search(
+    make: Callable[[], Execution],
+    *,
+    outcome: Callable[[Execution], Hashable] = lambda execution: execution.verdict and execution.verdict.signature,
+    stop_at_failure: bool = True,
+    states_max: int = STATES_MAX,
+    runs_max: int = RUNS_MAX,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> Exhausted:
+    """Search all schedules of a program.
+
+    Args:
+        make: a new execution of it.
+        outcome: what to collect about each end, from what is part of the state: the world, and what the
+            watchers remember.  (Two ways to one state are followed once, so what only the way tells is lost.)
+        stop_at_failure: stop at the first run that does not hold.
+        states_max: stop at so many states.
+        runs_max: stop after so many runs.
+        out_of_time: asked before every run.
+
+    Raises:
+        FingerprintError: if a state cannot be described.
+    """
+    found = Exhausted()
+    graph = _Graph()
+    fingerprinter = Fingerprinter()
+    path: list[_Choice] = []
+    while True:
+        execution = make()
+        _follow(execution, path, graph, fingerprinter)
+        found.runs += 1
+        found.steps += execution.steps
+        found.states = len(graph)
+        if execution.verdict is None:
+            execution.close()  # it came to a state that was known
+        else:
+            found.outcomes.add(outcome(execution))
+            _judge(found, execution.result())
+            if found.failure is not None and stop_at_failure:
+                return found
+        while path and len(path[-1].untried) == 1:
+            path.pop()
+        if not path:
+            found.exhausted = not found.limit and _always_ends(found, graph, make)
+            return found
+        path[-1].untried.pop()
+        if len(graph) >= states_max or found.runs >= runs_max or out_of_time():
+            found.limit = found.limit or _limit_reached(len(graph) >= states_max, found.runs >= runs_max)
+            return found
+
+
+def _limit_reached(states: bool, runs: bool) -> str:
+    return "states_max" if states else "runs_max" if runs else "time"
+
+
+def _follow(execution: Execution, path: list[_Choice], graph: _Graph, fingerprinter: Fingerprinter) -> None:
+    """Run along the path and beyond, adding to it, to an end or to a state that is known."""
+    depth = 0
+    state, choice = graph.START, -1
+    while runnable := execution.runnable():
+        if len(runnable) == 1:
+            execution.resume(runnable[0])
+            continue
+        if depth == len(path):
+            state, is_new = graph.meet(fingerprinter.point(execution), state, choice)
+            if not is_new:
+                return
+            canonical = execution.canonical
+            others = [number for number in reversed(runnable) if number != canonical]
+            path.append(_Choice(state, [*others, canonical]))
+        state, untried = path[depth]
+        choice = untried[-1]
+        depth += 1
+        execution.resume(choice)
+    graph.lead(state, graph.END)
+
+
+def _judge(found: Exhausted, run: Run) -> None:
+    if run.verdict.outcome is not Outcome.HELD and (found.failure is None or not found.failure.verdict.failed):
+        found.failure = run
+    if run.verdict.outcome is Outcome.UNKNOWN:
+        found.limit = found.limit or run.verdict.promise
+    elif run.fair_suffix and not run.verdict.failed:
+        found.limit = found.limit or "steps_max"
+
+
+def _always_ends(found: Exhausted, graph: _Graph, make: Callable[[], Execution]) -> bool:
+    """Can an end be reached from every state?  If not, the run that goes there is the failure."""
+    lost = graph.without_end()
+    if lost is None:
+        return True
+    execution = make()
+    way: Sequence[int] = graph.way_to(lost)
+    depth = 0
+    while runnable := execution.runnable():
+        choice = runnable[0] if len(runnable) == 1 else execution.canonical
+        if len(runnable) > 1 and depth < len(way):
+            choice = way[depth]
+            depth += 1
+        execution.resume(choice)
+    run = execution.result()
+    if not run.verdict.failed:
+        raise HarnessError(
+            f"from state {lost} no end was found in {found.runs} runs, but a run through it ended as {run.verdict}; "
+            "the fingerprint leaves something out"
+        )
+    found.outcomes.add(run.verdict.signature)
+    found.failure = found.failure or run
+    return True

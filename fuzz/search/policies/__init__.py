@@ -1,0 +1,44 @@
+"""Scheduling policies: who runs next.
+
+Which one?  All of them in turn: where one needs thousands of runs another needs ten, and nobody knows
+beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from types import MappingProxyType
+from typing import Final
+
+from fuzz.engine.execution import Execution
+from fuzz.search.policies.canonical import Canonical
+from fuzz.search.policies.last_first import LastFirst
+from fuzz.search.policies.pct import Pct
+from fuzz.search.policies.policy import Policy
+from fuzz.search.policies.profile import Profile
+from fuzz.search.policies.random_walk import MostlyKeepRunning, RandomWalk
+from fuzz.search.policies.sampled_deviations import SampledDeviations
+
+__all__ = ["POLICIES", "MakePolicy", "Policy"]
+
+MakePolicy = Callable[[Execution, Random, Profile], Policy]
+"""Makes the policy of one run from the run, its random numbers, and the profile of the sequential run."""
+
+POLICIES: Final[Mapping[str, MakePolicy]] = MappingProxyType(
+    {
+        # The sequential run; once per program.
+        "canonical": lambda execution, _random, _profile: Canonical(execution),
+        # The other sequential run; once per program, too.
+        "last_first": lambda _execution, _random, _profile: LastFirst(),
+        # Near the sequential run, where the steps conflict: the first to try, and its reports need no shrinking.
+        "sampled_deviations": SampledDeviations,
+        # A task must run far ahead, or be held up for long.
+        "pct_2": lambda _execution, random, profile: Pct(random, len(profile.names), 2, profile.horizon),
+        "pct_3": lambda _execution, random, profile: Pct(random, len(profile.names), 3, profile.horizon),
+        # Several windows, of lengths nobody knows.
+        "mostly_keep_running": lambda _execution, random, _profile: MostlyKeepRunning(random),
+        # Many tasks that must land in many windows.
+        "random_walk": lambda _execution, random, _profile: RandomWalk(random),
+    }
+)

@@ -1,0 +1,117 @@
+"""Programs with one thing less, or with two exchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from fuzz.shrinking.naming import threads_of, with_threads
+from pagecache.operations import Operation
+from pagecache.world import WorldSpec
+from strategies.case import Case
+
+__all__ = [
+    "fewer_failures",
+    "fewer_operations",
+    "fewer_tasks",
+    "merged_tasks",
+    "other_operations",
+    "simpler_operations",
+    "swapped_operations",
+    "swapped_tasks",
+]
+
+Operations = tuple[Operation, ...]
+
+
+def fewer_tasks(case: Case) -> Iterator[Case]:
+    """Without each task."""
+    threads = threads_of(case)
+    if len(threads) > 1:
+        for at in range(len(threads)):
+            yield with_threads(case, threads[:at] + threads[at + 1 :])
+
+
+def fewer_operations(case: Case) -> Iterator[Case]:
+    """Without each operation of a task that has another."""
+    return _with_another(
+        case,
+        lambda operations: (
+            operations[:at] + operations[at + 1 :] for at in range(len(operations)) if len(operations) > 1
+        ),
+    )
+
+
+def merged_tasks(case: Case) -> Iterator[Case]:
+    """With any two tasks as one that does first what the one did, then what the other did."""
+    threads = threads_of(case)
+    for first, second in itertools.permutations(range(len(threads)), 2):
+        merged = (threads[first][0] + threads[second][0], threads[first][1] + threads[second][1])
+        place = min(first, second)
+        left = [thread for at, thread in enumerate(threads) if at not in (first, second)]
+        yield with_threads(case, [*left[:place], merged, *left[place:]])
+
+
+def fewer_failures(case: Case) -> Iterator[Case]:
+    """Without each failure."""
+    for at in range(len(case.failures)):
+        yield replace(case, failures=case.failures[:at] + case.failures[at + 1 :])
+
+
+def swapped_tasks(case: Case) -> Iterator[Case]:
+    """With any two neighbouring tasks exchanged."""
+    threads = threads_of(case)
+    for at in range(1, len(threads)):
+        yield with_threads(case, [*threads[: at - 1], threads[at], threads[at - 1], *threads[at + 1 :]])
+
+
+def swapped_operations(case: Case) -> Iterator[Case]:
+    """With any two neighbouring operations of a task exchanged."""
+    return _with_another(
+        case,
+        lambda operations: (
+            (*operations[: at - 1], operations[at], operations[at - 1], *operations[at + 1 :])
+            for at in range(1, len(operations))
+        ),
+    )
+
+
+def simpler_operations(case: Case) -> Iterator[Case]:
+    """With each parameter of each operation at each smaller value."""
+    return _with_other_parameters(case, lambda value, _: range(int(value)))
+
+
+def other_operations(case: Case) -> Iterator[Case]:
+    """With each parameter of each operation at each other value."""
+    return _with_other_parameters(
+        case, lambda value, world: range(2 if isinstance(value, bool) else len(world.pages) + 1)
+    )
+
+
+def _with_other_parameters(case: Case, values: Callable[[int, WorldSpec], Iterable[int]]) -> Iterator[Case]:
+    def changed(operation: Operation) -> Iterator[Operation]:
+        for field in dataclasses.fields(operation):
+            value = getattr(operation, field.name)
+            for other in values(value, case.world):
+                made = replace(operation, **{field.name: type(value)(other)})
+                if not made.problem(case.world):
+                    yield made
+
+    return _with_another(
+        case,
+        lambda operations: (
+            (*operations[:at], made, *operations[at + 1 :])
+            for at, operation in enumerate(operations)
+            for made in changed(operation)
+        ),
+    )
+
+
+def _with_another(case: Case, others: Callable[[Operations], Iterable[Operations]]) -> Iterator[Case]:
+    """The cases in which one task has other operations."""
+    threads = threads_of(case)
+    for at, (names, operations) in enumerate(threads):
+        for other in others(operations):
+            yield with_threads(case, [*threads[:at], (names, other), *threads[at + 1 :]])

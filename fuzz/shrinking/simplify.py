@@ -1,0 +1,76 @@
+"""Cases one edit away from a given one: what the closing passes of the shrinker try.
+
+These are edits a person would try, on the case itself and not on its choices: removing one VMA renumbers the others
+everywhere, removing a task takes its deviations along.  Deviations keep their anchors as well as they can;
+whether one still applies is for the judge to say.
+
+Every operation of what they make makes sense in its world, and names are canonical if they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from fuzz.shrinking import program_edits, world_edits
+from strategies.case import Case
+
+__all__ = ["fewer_deviations", "simpler", "variations"]
+
+Edit = Callable[[Case], Iterator[Case]]
+
+SIMPLER: Final[tuple[Edit, ...]] = (
+    # The largest cuts first.
+    program_edits.fewer_tasks,
+    program_edits.fewer_operations,
+    program_edits.merged_tasks,
+    program_edits.fewer_failures,
+    world_edits.smaller_files,
+    world_edits.fewer_vmas,
+    # As much, but simpler.
+    world_edits.simpler_vmas,
+    world_edits.simpler_pages,
+    world_edits.swapped_pages,
+    program_edits.simpler_operations,
+    program_edits.swapped_operations,
+    program_edits.swapped_tasks,
+)
+
+VARIATIONS: Final[tuple[Edit, ...]] = (
+    program_edits.swapped_tasks,
+    program_edits.swapped_operations,
+    program_edits.other_operations,
+    world_edits.other_pages,
+    world_edits.other_vmas,
+    world_edits.already_done,
+)
+
+
+def simpler(case: Case) -> Iterator[Case]:
+    """Cases with a smaller or simpler world or program, or fewer failures."""
+    return _edited(case, SIMPLER)
+
+
+def variations(case: Case) -> Iterator[Case]:
+    """Cases as large as this one, with another order, parameter, page or flag: simpler where fewer deviations fail."""
+    return _edited(case, VARIATIONS)
+
+
+def _edited(case: Case, edits: tuple[Edit, ...]) -> Iterator[Case]:
+    for edit in edits:
+        yield from (made for made in edit(case) if made != case and _is_valid(made))
+
+
+def _is_valid(case: Case) -> bool:
+    return not any(one.problem(case.world) for task in case.program.tasks for one in task.operations)
+
+
+def fewer_deviations(case: Case) -> Iterator[Case]:
+    """The case without any deviation, without each half of them, each quarter, ... and each one (Zeller's ddmin)."""
+    schedule = case.schedule
+    size = len(schedule)
+    while size:
+        for start in range(0, len(schedule), size):
+            yield replace(case, schedule=schedule[:start] + schedule[start + size :])
+        size //= 2

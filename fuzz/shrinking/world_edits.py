@@ -1,0 +1,190 @@
+"""Worlds with fewer, simpler, other or exchanged pages and mappings; operations move along."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from fuzz.shrinking.naming import canonical, threads_of, with_threads
+from fuzz.shrinking.program_edits import fewer_operations
+from pagecache.operations import Collapse, Operation
+from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
+from strategies.case import Case
+
+__all__ = [
+    "already_done",
+    "fewer_vmas",
+    "other_pages",
+    "other_vmas",
+    "simpler_pages",
+    "simpler_vmas",
+    "smaller_files",
+    "swapped_pages",
+]
+
+
+def _with_world(case: Case, world: WorldSpec, change: Callable[[Operation], Operation]) -> Case:
+    threads = [(names, tuple(map(change, operations))) for names, operations in threads_of(case)]
+    return with_threads(replace(case, world=world), threads)
+
+
+# The file
+
+
+def smaller_files(case: Case) -> Iterator[Case]:
+    """A file without its first or its last huge page, one huge page of a lower order, or a lower order."""
+    world = case.world
+    end = len(world.pages)
+    order = world.hpage_order
+    nr = 1 << order
+    windows = [(order, nr, end), (order, 0, end - nr)] if end > nr else []
+    if order > 1:
+        windows += [(order - 1, start, start + nr // 2) for start in range(0, end, nr // 2)]
+        windows += [(order - 1, 0, end)]
+    for lower, start, stop in windows:
+        cut = _cut(case, lower, start, stop)
+        if cut is not None:
+            yield cut
+
+
+def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
+    """The case with only the pages from ``start`` to ``end``; operations elsewhere move inside."""
+    world = case.world
+    pages = end - start
+
+    def inside(bound: int) -> int:
+        return min(max(bound, start), end) - start
+
+    vmas = []
+    for vma in world.vmas:
+        if inside(vma.start) >= inside(vma.end):
+            return None
+        mapped = tuple(index - start for index in vma.mapped if start <= index < end)
+        vmas.append(replace(vma, start=inside(vma.start), end=inside(vma.end), mapped=mapped))
+
+    def move(operation: Operation) -> Operation:
+        changes: dict[str, int] = {}
+        for field in dataclasses.fields(operation):
+            value = getattr(operation, field.name)
+            if field.name in ("index", "start"):
+                changes[field.name] = (value - start) % pages
+            elif field.name == "size":
+                changes[field.name] = inside(value)
+            elif field.name == "length":
+                changes[field.name] = min(value, pages - changes["start"])
+        if isinstance(operation, Collapse):
+            changes["start"] = changes["start"] >> order << order
+        return replace(operation, **changes)
+
+    return _with_world(case, WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas)), move)
+
+
+def simpler_pages(case: Case) -> Iterator[Case]:
+    """A size that is the whole file's, and each page in each simpler state."""
+    world = case.world
+    if world.size < len(world.pages):
+        yield replace(case, world=replace(world, size=len(world.pages)))
+    for index, state in enumerate(world.pages):
+        yield from _with_page(case, index, PAGE_STATES[: PAGE_STATES.index(state)])
+
+
+def other_pages(case: Case) -> Iterator[Case]:
+    """Each page in each other state."""
+    for index in range(len(case.world.pages)):
+        yield from _with_page(case, index, PAGE_STATES)
+
+
+def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case]:
+    """The page at ``index`` in each of ``states``; it is mapped nowhere if that is not data."""
+    world = case.world
+    for state in states:
+        if state == "data" and index >= world.size:
+            continue
+        vmas = world.vmas
+        if state != "data":
+            vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one != index)) for vma in vmas)
+        pages = (*world.pages[:index], state, *world.pages[index + 1 :])
+        yield replace(case, world=replace(world, pages=pages, vmas=vmas))
+
+
+def swapped_pages(case: Case) -> Iterator[Case]:
+    """Two neighbouring pages exchanged, with everything that is said about them."""
+    world = case.world
+    bounds = {bound for vma in world.vmas for bound in (vma.start, vma.end)} | {world.size}
+    for second in sorted(set(range(1, len(world.pages))) - bounds):  # no bound between them: they are alike
+        place = {second - 1: second, second: second - 1}
+        pages = tuple(world.pages[place.get(index, index)] for index in range(len(world.pages)))
+        vmas = tuple(
+            replace(vma, mapped=tuple(sorted(place.get(index, index) for index in vma.mapped))) for vma in world.vmas
+        )
+
+        def move(operation: Operation, place: dict[int, int] = place) -> Operation:
+            if isinstance(operation, Collapse) or getattr(operation, "length", 1) > 1:
+                return operation
+            fields = [field.name for field in dataclasses.fields(operation) if field.name in ("index", "start")]
+            indices = {name: getattr(operation, name) for name in fields}
+            return replace(operation, **{name: place.get(index, index) for name, index in indices.items()})
+
+        yield _with_world(case, replace(world, pages=pages, vmas=vmas), move)
+
+
+# Its mappings
+
+
+def fewer_vmas(case: Case) -> Iterator[Case]:
+    """Without each VMA; who used it uses the first one now."""
+    vmas = case.world.vmas
+    for gone in range(len(vmas) if len(vmas) > 1 else 0):
+
+        def renumber(operation: Operation, gone: int = gone) -> Operation:
+            number = getattr(operation, "vma", None)
+            if number is None:
+                return operation
+            return replace(operation, vma=0 if number == gone else number - (number > gone))  # type: ignore[call-arg]
+
+        yield canonical(_with_world(case, replace(case.world, vmas=vmas[:gone] + vmas[gone + 1 :]), renumber))
+
+
+def simpler_vmas(case: Case) -> Iterator[Case]:
+    """Each VMA of the first process, over the whole file, not registered, with nothing or with less mapped."""
+
+    def simpler(vma: VmaSpec) -> Iterator[VmaSpec]:
+        yield replace(vma, mm="A")
+        yield replace(vma, start=0, end=len(case.world.pages))
+        yield replace(vma, missing=False)
+        yield replace(vma, mapped=())
+        for gone in vma.mapped:
+            yield replace(vma, mapped=tuple(index for index in vma.mapped if index != gone))
+
+    return _with_vma(case, simpler)
+
+
+def other_vmas(case: Case) -> Iterator[Case]:
+    """Each VMA registered or not, with each page mapped or not."""
+
+    def other(vma: VmaSpec) -> Iterator[VmaSpec]:
+        yield replace(vma, missing=not vma.missing)
+        for index in range(vma.start, vma.end):
+            if case.world.pages[index] == "data":
+                yield replace(vma, mapped=tuple(sorted({index} ^ set(vma.mapped))))
+
+    return _with_vma(case, other)
+
+
+def _with_vma(case: Case, others: Callable[[VmaSpec], Iterator[VmaSpec]]) -> Iterator[Case]:
+    vmas = case.world.vmas
+    for number, vma in enumerate(vmas):
+        for other in others(vma):
+            world = replace(case.world, vmas=(*vmas[:number], other, *vmas[number + 1 :]))
+            yield canonical(replace(case, world=world))
+
+
+# Both
+
+
+def already_done(case: Case) -> Iterator[Case]:
+    """An operation less, and one thing in the world as it may have left it: a page punched, a VMA registered."""
+    for without in fewer_operations(case):
+        yield from other_pages(without)
+        yield from other_vmas(without)
