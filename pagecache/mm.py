@@ -26,7 +26,7 @@ __all__ = [
     "pte_clear",
     "pte_target",
     "userfaultfd_missing",
-    "zap_pte",
+    "zap_page_range",
 ]
 
 
@@ -105,10 +105,6 @@ class Vma:
         """Does it map this index of the file?"""
         return self.start <= index < self.end
 
-    def reaches(self, index: int) -> bool:
-        """Can a CPU reach a page at this index without a fault, through the page table or the TLB?"""
-        return index in self.ptes or index in self.tlb
-
 
 def pte_target(index: int) -> Target:
     """The page at ``index`` as a CPU sees it through any mapping: page-table entry and content."""
@@ -157,21 +153,33 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
             vma.tlb.pop(mapped, None)
 
 
-async def zap_pte(vma: Vma, index: int) -> Folio | None:
-    """``zap_pte_range()`` of one entry: clear, flush, and only then let go of the page (mmu_gather).
+async def zap_page_range(vma: Vma, start: int, end: int) -> list[Folio]:
+    """``zap_pte_range()``, table by table: clear, flush, and only then let go of the pages (mmu_gather).
 
-    An entry that try_to_unmap() has emptied without a flush so far is flushed, too
+    The page-table lock is taken wherever there is a table, whether or not something is mapped: that is what
+    shmem_mfill_atomic_pte() relies on to "serialize against truncate with the page table lock".  An
+    entry that try_to_unmap() has emptied without a flush so far is flushed, too
     (flush_tlb_batched_pending()): once munmap() has returned, no CPU reaches the page.
 
     Returns:
-        The folio that was mapped; its reference is the caller's to drop.
+        The folios that were mapped; their references are the caller's to drop.
     """
-    table = vma.table(index)
-    await spin_lock(table.ptl)
-    folio = vma.ptes.get(index)
-    if folio is not None:
-        await pte_clear(vma, index)
-        folio.mapcount -= 1
-    await spin_unlock(table.ptl)
-    await flush_tlb_page(vma, index)
-    return folio
+    zapped: list[Folio] = []
+    order = vma.mapping.hpage_pmd_order
+    for number in range(len(vma.tables)):
+        table = vma.tables[number]
+        first, last = max(start, vma.start, number << order), min(end, vma.end, (number + 1) << order)
+        if first >= last or not table.present:
+            continue
+        await spin_lock(table.ptl)
+        for index in range(first, last):
+            if index in vma.ptes:
+                folio = await pte_clear(vma, index)
+                assert folio is not None
+                folio.mapcount -= 1
+                zapped.append(folio)
+        await spin_unlock(table.ptl)
+        for index in range(first, last):
+            if index in vma.tlb:
+                await flush_tlb_page(vma, index)
+    return zapped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagecache.folio import Folio, drop_references, folio_put
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_clear, zap_pte
+from pagecache.mm import flush_tlb_page, pte_clear, zap_page_range
 from pagecache.step import step
 
 __all__ = ["try_to_unmap", "try_to_unmap_flush", "unmap_mapping_range"]
@@ -60,10 +60,7 @@ async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int) -> No
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        for index in range(max(start, vma.start), min(end, vma.end)):
-            if not vma.reaches(index):
-                continue
-            folio = await zap_pte(vma, index)
-            if folio is not None:
-                await folio_put(folio)
+        zapped = await zap_page_range(vma, start, end)
+        for position in range(len(zapped)):
+            await folio_put(zapped[position])
     await up_read(mapping.i_mmap_rwsem)

@@ -15,7 +15,7 @@ from pagecache.locks import (
     up_read,
     up_write,
 )
-from pagecache.mm import Vma, find_vma, pte_target, zap_pte
+from pagecache.mm import Vma, find_vma, pte_target, zap_page_range
 from pagecache.rmap import unmap_mapping_range
 from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step
@@ -233,12 +233,9 @@ async def do_munmap(vma: Vma) -> int:
         await up_write(mm.mmap_lock)
         return 0
     mm.vmas.remove(vma)
-    for index in range(vma.start, vma.end):
-        if not vma.reaches(index):
-            continue
-        folio = await zap_pte(vma, index)
-        if folio is not None:
-            await folio_put(folio)
+    zapped = await zap_page_range(vma, vma.start, vma.end)
+    for position in range(len(zapped)):
+        await folio_put(zapped[position])
     # free_pgtables(): unlink_file_vma() before the tables go, so that no rmap walk meets them.
     await down_write(mapping.i_mmap_rwsem)
     mapping.i_mmap.remove(vma)

@@ -77,7 +77,7 @@ __all__ = ["collapse_file", "hpage_collapse_scan_file"]
 
 
 async def hpage_collapse_scan_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
-    """As hpage_collapse_scan_file_4_8(), but an armed VMA must have no hole, whatever else was found."""
+    """``hpage_collapse_scan_file()`` of v1: an armed VMA must have no hole, whatever else was found."""
     uffd_was_armed = userfaultfd_missing(cc.vma)
     await up_read(mm.mmap_lock)
     xas = XaState(mapping.i_pages, start)

@@ -97,7 +97,6 @@ NAMELESS = {
     "access",  # the hardware's
     "find_get_slot",  # part of a loop
     "spin_while_frozen",
-    "hpage_collapse_scan_file",  # a variant names what it varies
 }
 
 

@@ -9,7 +9,7 @@ from pagecache.mm import (
     pmdp_collapse_flush,
     pte_clear,
     userfaultfd_missing,
-    zap_pte,
+    zap_page_range,
 )
 from pagecache.step import UseAfterFree
 from pagecache.syscalls import do_munmap
@@ -32,20 +32,6 @@ def test_each_huge_page_has_a_page_table_of_its_own() -> None:
     assert vma.table(1).ptl.target != vma.table(2).ptl.target
 
 
-def test_an_entry_can_be_reached_through_the_page_table_or_the_tlb() -> None:
-    here = world(MAPPED)
-    vma = here.vmas[0]
-    vma.tlb[1] = folio_at(here, 1)
-    run(pte_clear(vma, 1))
-
-    assert vma.reaches(1)
-
-    run(flush_tlb_page(vma, 1))
-
-    assert not vma.reaches(1)
-    assert vma.reaches(2)
-
-
 def test_a_vma_is_found_until_it_is_unmapped() -> None:
     vma = world(MAPPED).vmas[0]
     assert find_vma(vma) is vma
@@ -64,29 +50,42 @@ def test_the_flags_of_an_unmapped_vma_are_gone() -> None:
         userfaultfd_missing(vma)
 
 
-def test_zapping_an_entry_clears_and_flushes_it_and_leaves_the_reference_to_the_caller() -> None:
+def test_zapping_clears_and_flushes_and_leaves_the_references_to_the_caller() -> None:
     here = world(MAPPED)
     folio = folio_at(here, 1)
     vma = here.vmas[0]
     vma.tlb[1] = folio
 
-    assert steps(zap_pte(vma, 1)) == [
+    assert steps(zap_page_range(vma, 1, 2)) == [
         "spin_lock(ptl of vma0:0)",
         "ptep_get_and_clear(vma0, 1)",
         "spin_unlock(ptl of vma0:0)",
         "flush_tlb_page(vma0, 1)",
     ]
-    assert not vma.reaches(1)
+    assert vma.ptes.get(1) is None
     assert (folio.mapcount, folio.refcount) == (0, 2)
 
 
-def test_zapping_an_empty_entry_flushes_what_may_be_left_of_it() -> None:
+def test_zapping_takes_the_lock_of_a_table_that_maps_nothing_there() -> None:
     here = world(MAPPED)
     vma = here.vmas[0]
     vma.tlb[3] = folio_at(here, 3)
+    vma.table(3).present = True
 
-    assert run(zap_pte(vma, 3)) is None
+    assert steps(zap_page_range(vma, 3, 4)) == [
+        "spin_lock(ptl of vma0:1)",
+        "spin_unlock(ptl of vma0:1)",
+        "flush_tlb_page(vma0, 3)",
+    ]
     assert vma.tlb == {}
+
+
+def test_zapping_skips_where_there_is_no_table() -> None:
+    here = world(MAPPED)
+    vma = here.vmas[0]
+    vma.table(3).present = False
+
+    assert steps(zap_page_range(vma, 3, 4)) == []
 
 
 def test_retracting_a_page_table_that_is_not_empty_loses_what_it_maps() -> None:

@@ -1,17 +1,19 @@
 """Kernels with one fault each, written as the diff that makes it.
 
-A mutant is a kernel of the table in which one piece of text of one module is replaced by another; the
-module is compiled again under the mutant's name, so that a ladder looks as if the kernel had been
-posted like that.
+A mutant is a kernel of the table whose one function was patched, as if the kernel had been posted like that; the
+module that defines it is compiled again under the mutant's name.
+
+The first group is the steps of what was merged, left out one at a time.  The second is what else can go wrong, so that
+each promise has a fault that no other sees: the table is in :mod:`isolated`.
 """
 
 from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pagecache.collapse import linux_6_4, scan
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS_BY_NAME
 
@@ -23,158 +25,313 @@ class Mutant:
     """One fault.
 
     Args:
-        name: what the kernel lacks.
-        old: a piece of text that occurs once in the module.
-        new: what stands there instead.
-        function: the member of the kernel's table that the module defines.
-        module: where.
+        name: what the kernel lacks, or does.
+        diff: hunks in the unified format, without line numbers.
+        member: the function of the kernel's table whose module is patched.
         of: the kernel that is spoilt.
-        also: further replacements that the first one entails.
     """
 
     name: str
-    old: str
-    new: str
-    function: str = "collapse_file"
-    module: types.ModuleType = linux_6_4
+    diff: str
+    member: str = "collapse_file"
     of: str = "linux-6.4"
-    also: tuple[tuple[str, str], ...] = ()
 
     def kernel(self) -> Kernel:
-        """The kernel with the fault."""
-        text = inspect.getsource(self.module)
-        for old, new in ((self.old, self.new), *self.also):
-            assert text.count(old) == 1, f"{self.name}: {old!r} occurs {text.count(old)} times"
+        """The kernel with the fault.
+
+        Raises:
+            ValueError: if a hunk does not apply at exactly one place: the kernel has changed, and so must the diff.
+        """
+        kernel = KERNELS_BY_NAME[self.of]
+        function = getattr(kernel, self.member)
+        module = inspect.getmodule(function)
+        assert module is not None
+        text = inspect.getsource(module)
+        for old, new in _hunks(self.diff):
+            if text.count(old) != 1:
+                raise ValueError(
+                    f"{self.name}: a hunk applies to {module.__name__} at {text.count(old)} places; "
+                    f"it must be one, give it more or less context:\n{old}"
+                )
             text = text.replace(old, new)
         spoilt = types.ModuleType(self.name.replace("-", "_"))
         # The dataclasses and annotations of the module need no name in sys.modules; its functions are all we want.
         exec(compile(text, f"<{self.name}>", "exec"), spoilt.__dict__)  # noqa: S102
-        member = getattr(spoilt, self.function)
-        changes = {
-            self.member: member,
-            "name": self.name,
-            "summary": f"{self.of} {self.name}",
-            "source": "a planted fault",
-        }
-        return KERNELS_BY_NAME[self.of].replace(**changes)
+        changes = {self.member: getattr(spoilt, function.__name__)}
+        return kernel.replace(name=self.name, summary=f"{self.of} {self.name}", source="a planted fault", **changes)
 
-    @property
-    def member(self) -> str:
-        """The member of the table, which may have an older version's number in its function's name."""
-        return self.function.removesuffix("_4_8")
+
+def _hunks(diff: str) -> Iterator[tuple[str, str]]:
+    """What each hunk takes out of the text, and what it puts there."""
+    for hunk in diff.strip("\n").split("\n@@\n"):
+        lines = [(line[:1] or " ", f"{line[1:]}\n") for line in hunk.split("\n")]
+        yield (
+            "".join(text for mark, text in lines if mark in " -"),
+            "".join(text for mark, text in lines if mark in " +"),
+        )
 
 
 WITHOUT_PAGE_LOCKS_UNTIL_THE_RECHECK = Mutant(
     "without-page-locks-until-the-recheck",
-    old="""        if nr_none:
-            nr_none_check = 0
-            await down_read(mapping.i_mmap_rwsem)
+    """
+     nr_none = 0
++    unlocked = False
+
+@@
++        for position in range(len(pagelist)):
++            await folio_unlock(pagelist[position])
++        unlocked = True
+         if nr_none:
+             nr_none_check = 0
+@@
+         for position in range(len(pagelist)):
+-            await folio_unlock(pagelist[position])
++            if not unlocked:
++                await folio_unlock(pagelist[position])
+             await folio_putback_lru(pagelist[position])
+@@
+         pagelist[position].mapping = None
+-        await folio_unlock(pagelist[position])
+         await folio_put_refs(pagelist[position], 3)
 """,
-    new="""        for position in range(len(pagelist)):
-            await folio_unlock(pagelist[position])
-        if nr_none:
-            nr_none_check = 0
-            await down_read(mapping.i_mmap_rwsem)
-""",
-    also=(
-        (
-            "            await folio_unlock(pagelist[position])\n            await folio_putback_lru(pagelist[position])\n",
-            "            await folio_putback_lru(pagelist[position])\n",
-        ),
-        (
-            "        await folio_unlock(pagelist[position])\n        await folio_put_refs(pagelist[position], 3)\n",
-            "        await folio_put_refs(pagelist[position], 3)\n",
-        ),
-    ),
 )
 
 RECHECK_UP_TO_THE_LAST_PRESENT_PAGE = Mutant(
     "recheck-up-to-the-last-present-page",
-    old="""            for _ in range(start, end):
-                entry = await xas_next(xas)
-                if entry is None:
-                    await xas_store(xas, XA_RETRY_ENTRY)
-                    nr_none_check += 1
-            if nr_none != nr_none_check:
-""",
-    new="""            for _ in range(start, pagelist[-1].next_index):
-                entry = await xas_next(xas)
-                if entry is None:
-                    await xas_store(xas, XA_RETRY_ENTRY)
-                    nr_none_check += 1
-            if nr_none != nr_none_check + end - pagelist[-1].next_index:
+    """
+-            for _ in range(start, end):
++            for _ in range(start, pagelist[-1].next_index):
+                 entry = await xas_next(xas)
+                 if entry is None:
+                     await xas_store(xas, XA_RETRY_ENTRY)
+                     nr_none_check += 1
+-            if nr_none != nr_none_check:
++            if nr_none != nr_none_check + end - pagelist[-1].next_index:
 """,
 )
 
 WITHOUT_RECHECK = Mutant(
     "without-nr-none-recheck",
-    old="            if nr_none != nr_none_check:\n",
-    new="            if nr_none < nr_none_check:\n",
+    """
+-            if nr_none != nr_none_check:
++            if nr_none < nr_none_check:
+""",
 )
 
 WITHOUT_UFFD_CHECK = Mutant(
     "without-uffd-check",
-    old="                if missing:\n",
-    new="                if False:\n",
+    """
+-                if missing:
++                if False:
+""",
 )
 
 WITHOUT_RETRY_ROLLBACK = Mutant(
     "without-putting-the-holes-back",
-    old="                    if entry is XA_RETRY_ENTRY:\n                        await xas_store(xas, None)\n",
-    new="                    del entry\n",
+    """
+-                    if entry is XA_RETRY_ENTRY:
+-                        await xas_store(xas, None)
++                    del entry
+""",
 )
 
 WITHOUT_ONE_PUT = Mutant(
     "without-dropping-the-isolation-reference",
-    old="await folio_put_refs(pagelist[position], 3)",
-    new="await folio_put_refs(pagelist[position], 2)",
+    """
+-        await folio_put_refs(pagelist[position], 3)
++        await folio_put_refs(pagelist[position], 2)
+""",
 )
 
 WITHOUT_NRPAGES_ROLLBACK = Mutant(
     "without-nrpages-rollback",
-    old="            mapping.nrpages -= nr_none\n",
-    new="",
+    """
+-            mapping.nrpages -= nr_none
+""",
 )
 
 WITHOUT_UNLOCK = Mutant(
     "without-unlocking-the-new-folio",
-    old="    await kernel.retract_page_tables(mapping, start)\n    await folio_unlock(hpage)\n",
-    new="    await kernel.retract_page_tables(mapping, start)\n",
+    """
+     await kernel.retract_page_tables(mapping, start)
+-    await folio_unlock(hpage)
+""",
 )
 
 WITHOUT_REF_CHECK = Mutant(
     "without-reference-check",
-    old="                if refcount == 3:\n",
-    new="                if refcount:\n",
+    """
+-                if refcount == 3:
++                if refcount:
+""",
 )
 
 WITHOUT_TLB_FLUSH = Mutant(
     "without-tlb-flush",
-    old="    await try_to_unmap_flush(mapping)\n",
-    new="",
+    """
+-    await try_to_unmap_flush(mapping)
+""",
 )
 
 FREES_BEFORE_THE_STORE = Mutant(
     "frees-before-the-store",
-    old="    # Join all the small entries into a single multi-index entry.\n",
-    new="""    for position in range(len(pagelist)):
-        pagelist[position].mapping = None
-    # Join all the small entries into a single multi-index entry.
+    """
++    for position in range(len(pagelist)):
++        pagelist[position].mapping = None
+     # Join all the small entries into a single multi-index entry.
 """,
 )
 
 WAITS_FOR_THE_MMAP_LOCK = Mutant(
     "waits-for-the-mmap-lock-to-retract",
-    old="        locked = await down_write_trylock(vma.mm.mmap_lock)\n",
-    new="        await down_write(vma.mm.mmap_lock)\n        locked = True\n",
-    function="retract_page_tables_4_8",
-    module=scan,
+    """
+-        locked = await down_write_trylock(vma.mm.mmap_lock)
+-        if not locked:
+-            continue
++        await down_write(vma.mm.mmap_lock)
+""",
+    member="retract_page_tables",
 )
 
 SLEEPS_UNDER_THE_XA_LOCK = Mutant(
     "asks-the-vmas-under-the-xa-lock-only",
-    old="            await down_read(mapping.i_mmap_rwsem)\n            await xas_lock_irq(xas)\n",
-    new="            await xas_lock_irq(xas)\n            await down_read(mapping.i_mmap_rwsem)\n",
+    """
+-            await down_read(mapping.i_mmap_rwsem)
+             await xas_lock_irq(xas)
++            await down_read(mapping.i_mmap_rwsem)
+             xas_set(xas, start)
+""",
+)
+
+CLEARS_NO_HOLES = Mutant(
+    "without-clearing-the-holes",
+    """
+-        while index < end:
+-            await clear_highpage(hpage, index - start)
+-            index += 1
+""",
+)
+
+CURSOR_STANDS_STILL = Mutant(
+    "with-a-cursor-that-stands-still",  # c8a8f3b4a95a: xas_next() behind xas_set() goes to the index, not on from it
+    """
++        xas_set(xas, start)
+         for index in range(start, end):
+-            xas_set(xas, index)
+-            folio = await xas_load(xas)
++            folio = await xas_next(xas)
+@@
+                 await xas_lock_irq(xas)
++                xas_set(xas, index)
+                 # We control three references: our pin, the page cache's, and folio_isolate_lru()'s.
+""",
+)
+
+FORGETS_ITS_HOLES = Mutant(
+    "without-any-rollback-of-the-holes",
+    """
+-                    if entry is XA_RETRY_ENTRY:
+-                        await xas_store(xas, None)
++                    del entry
+@@
+-            mapping.nrpages -= nr_none
+-            await kernel.shmem_uncharge(mapping.host, nr_none)
+""",
+)
+
+LEAVES_A_PLACEHOLDER = Mutant(
+    "stores-a-placeholder-and-gives-up",
+    """
+-    await folio_mark_uptodate(hpage)
+@@
+         await folio_put_refs(pagelist[position], 3)
+-    return SCAN_SUCCEED
++    return SCAN_FAIL
+""",
+)
+
+WITHOUT_PUTBACK = Mutant(
+    "without-putting-the-pages-back-on-the-lru-list",
+    """
+             await folio_unlock(pagelist[position])
+-            await folio_putback_lru(pagelist[position])
++            await folio_put(pagelist[position])
+""",
+)
+
+NEVER_FREES = Mutant(
+    "without-freeing-the-old-pages",
+    """
+     folio_ref_count,
++    folio_ref_freeze,
++    folio_ref_unfreeze,
+@@
+-        await folio_put_refs(pagelist[position], 3)
++        await folio_ref_freeze(pagelist[position], 3)
++        await folio_ref_unfreeze(pagelist[position], 0)
+""",
+)
+
+ALLOCATES_UNDER_THE_XA_LOCK = Mutant(
+    "allocates-nodes-under-the-xa-lock",
+    """
++        await xas_lock_irq(xas)
+         while True:
+-            await xas_lock_irq(xas)
+             await xas_create_range(xas)
+             if not xas.error:
+                 break
+-            await xas_unlock_irq(xas)
+             enough = await xas_nomem(xas)
+             if not enough:
++                await xas_unlock_irq(xas)
+                 raise Rollback(SCAN_FAIL)
+""",
+)
+
+ASKS_THE_VMAS_WITHOUT_THE_XA_LOCK = Mutant(
+    "asks-the-vmas-when-the-retry-entries-are-out",
+    """
+-            await down_read(mapping.i_mmap_rwsem)
+             await xas_lock_irq(xas)
+             xas_set(xas, start)
+@@
++                await xas_unlock_irq(xas)
++                await down_read(mapping.i_mmap_rwsem)
+                 missing = await any_vma_missing(mapping, start, end)
++                await up_read(mapping.i_mmap_rwsem)
++                await xas_lock_irq(xas)
+                 if missing:
+                     result = SCAN_EXCEED_NONE_PTE
+-            await up_read(mapping.i_mmap_rwsem)
+""",
+)
+
+WITHOUT_RCU_UNLOCK = Mutant(
+    "without-rcu-read-unlock",
+    """
+-    await rcu_read_unlock()
+     return answer
+""",
+    member="mapping_seek_hole_data",
+)
+
+TRIES_WITHOUT_MEMORY = Mutant(
+    "tries-again-without-getting-memory",
+    """
+             await xas_unlock_irq(xas)
+-            enough = await xas_nomem(xas)
+-            if not enough:
+-                raise Rollback(SCAN_FAIL)
+""",
+)
+
+PUTS_ONE_TOO_MANY = Mutant(
+    "drops-one-reference-too-many",
+    """
+-        await folio_put_refs(pagelist[position], 3)
++        await folio_put_refs(pagelist[position], 4)
+""",
 )
 
 MUTANTS = (
@@ -191,4 +348,15 @@ MUTANTS = (
     FREES_BEFORE_THE_STORE,
     WAITS_FOR_THE_MMAP_LOCK,
     SLEEPS_UNDER_THE_XA_LOCK,
+    CLEARS_NO_HOLES,
+    CURSOR_STANDS_STILL,
+    FORGETS_ITS_HOLES,
+    LEAVES_A_PLACEHOLDER,
+    WITHOUT_PUTBACK,
+    NEVER_FREES,
+    ALLOCATES_UNDER_THE_XA_LOCK,
+    ASKS_THE_VMAS_WITHOUT_THE_XA_LOCK,
+    WITHOUT_RCU_UNLOCK,
+    TRIES_WITHOUT_MEMORY,
+    PUTS_ONE_TOO_MANY,
 )

@@ -1,0 +1,155 @@
+"""For each promise a fault that no other promise sees, in a case in which nothing else is visible of it.
+
+Two tricks make a case blind to the rest.  Where a thread sleeps in the end, because nobody serves its userfaultfd
+(the ``Load(3)`` of some cases), the inode is not evicted, so that its assertions see nothing.  And an operation that
+nobody follows leaves its mistakes to those who look at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mutants import (
+    ALLOCATES_UNDER_THE_XA_LOCK,
+    ASKS_THE_VMAS_WITHOUT_THE_XA_LOCK,
+    CLEARS_NO_HOLES,
+    CURSOR_STANDS_STILL,
+    FORGETS_ITS_HOLES,
+    FREES_BEFORE_THE_STORE,
+    LEAVES_A_PLACEHOLDER,
+    NEVER_FREES,
+    PUTS_ONE_TOO_MANY,
+    TRIES_WITHOUT_MEMORY,
+    WAITS_FOR_THE_MMAP_LOCK,
+    WITHOUT_NRPAGES_ROLLBACK,
+    WITHOUT_PUTBACK,
+    WITHOUT_RCU_UNLOCK,
+    WITHOUT_RETRY_ROLLBACK,
+    WITHOUT_TLB_FLUSH,
+    WITHOUT_UFFD_CHECK,
+    Mutant,
+)
+
+from pagecache.kernel import Kernel
+from pagecache.kernels import KERNELS_BY_NAME
+from pagecache.operations import Collapse, Load, Operation, SeekHole
+from pagecache.world import VmaSpec, WorldSpec
+from strategies.case import Case, Deviation, Failure
+from strategies.programs import named
+
+__all__ = ["ISOLATED", "Isolated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """A fault that only one promise reports.
+
+    Args:
+        promise: its name.
+        fault: a mutant, or a kernel of the table that is broken as it is.
+        world: where it shows.
+        threads: what the tasks do.
+        schedule: when.
+        failures: what has to fail for it.
+    """
+
+    promise: str
+    fault: Mutant | str
+    world: WorldSpec
+    threads: Sequence[Sequence[Operation]]
+    schedule: tuple[Deviation, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel with the fault."""
+        return self.fault.kernel() if isinstance(self.fault, Mutant) else KERNELS_BY_NAME[self.fault]
+
+    @property
+    def sound(self) -> Kernel:
+        """The kernel without it."""
+        return KERNELS_BY_NAME[self.fault.of if isinstance(self.fault, Mutant) else "linux-2026"]
+
+    @property
+    def case(self) -> Case:
+        """What to run."""
+        program = named(tuple(thread) for thread in self.threads)
+        return Case(self.kernel.name, self.world, program, self.schedule, self.failures)
+
+
+DATA_HOLE = WorldSpec(("data", "hole"))
+REGISTERED = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),))
+RESERVED = WorldSpec(("unwritten", "unwritten"))
+SLEEPS_AT_3 = WorldSpec(("data", "hole", "hole", "hole"), size=4, vmas=(VmaSpec(end=4, missing=True),))
+FULL_SLEEPS_AT_3 = WorldSpec(("data", "data", "hole", "hole"), size=4, vmas=(VmaSpec(end=4, missing=True),))
+MAPPED = WorldSpec(vmas=(VmaSpec(mapped=(0,)),))
+TAIL_MAPPED = WorldSpec(vmas=(VmaSpec(), VmaSpec("B", 1, 2, mapped=(1,))))
+
+NO_MEMORY = (Failure("khugepaged", "xas_create_range", 1),)
+
+ISOLATED = (
+    # What user space sees.
+    Isolated("every_call_is_explained_by_a_sparse_file", CLEARS_NO_HOLES, DATA_HOLE, [[Collapse(0)]]),
+    Isolated(
+        "a_page_observed_missing_is_not_filled_without_an_event",
+        WITHOUT_UFFD_CHECK,
+        REGISTERED,
+        [[SeekHole(1), Collapse(0)]],
+    ),
+    # Nobody has looked, so only the stronger reading is broken.
+    Isolated("nothing_is_filled_after_register_returned", WITHOUT_UFFD_CHECK, REGISTERED, [[Collapse(0)]]),
+    Isolated("a_collapse_that_nobody_disturbs_succeeds", CURSOR_STANDS_STILL, WorldSpec(), [[Collapse(0)]]),
+    # What the kernel relies on.
+    Isolated(
+        "every_slot_points_to_a_live_folio_that_agrees",
+        FREES_BEFORE_THE_STORE,
+        WorldSpec(),
+        [[Collapse(0)], [SeekHole(0)]],
+        (Deviation("khugepaged", "xas_store", 1, "lseek"),),
+    ),
+    # The hole is still charged for, so the counts take the RETRY entry for the page that it is counted as.
+    Isolated("no_retry_entry_is_left_behind", FORGETS_ITS_HOLES, SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
+    # The placeholder holds what was there before, namely nothing yet; and the collapse says that it failed.
+    Isolated("no_placeholder_is_left_behind", LEAVES_A_PLACEHOLDER, RESERVED, [[Collapse(0)]]),
+    Isolated("every_reference_is_accounted_for", WITHOUT_PUTBACK, REGISTERED, [[Collapse(0)]]),
+    # Without a reference and without being free, a page looks right to whoever only compares counts.
+    Isolated("nothing_leaks", NEVER_FREES, FULL_SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
+    Isolated("nrpages_alloced_and_i_blocks_agree", WITHOUT_NRPAGES_ROLLBACK, SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
+    # How it gets there.
+    Isolated(
+        "no_task_sleeps_in_atomic_context",
+        ALLOCATES_UNDER_THE_XA_LOCK,
+        WorldSpec(),
+        [[Collapse(0)]],
+        failures=NO_MEMORY,
+    ),
+    Isolated(
+        "no_lookup_spins_on_a_sleeping_task",
+        ASKS_THE_VMAS_WITHOUT_THE_XA_LOCK,
+        DATA_HOLE,
+        [[Collapse(0)], [SeekHole(1)]],
+        (Deviation("khugepaged", "down_read", 2, "lseek"),),
+    ),
+    Isolated("locks_are_taken_in_order", WAITS_FOR_THE_MMAP_LOCK, MAPPED, [[Collapse(0)]]),
+    Isolated("locks_are_released", WITHOUT_RCU_UNLOCK, WorldSpec(), [[SeekHole(0)]]),
+    # What the engine judges.  The RETRY entry that is left behind is no watcher's yet: the run does not come to an end.
+    Isolated("no_deadlock", WITHOUT_RETRY_ROLLBACK, REGISTERED, [[Collapse(0)], [SeekHole(1)]]),
+    Isolated("no_livelock", TRIES_WITHOUT_MEMORY, WorldSpec(), [[Collapse(0)]], failures=NO_MEMORY),
+    Isolated("no_kernel_assertion_fails", PUTS_ONE_TOO_MANY, WorldSpec(), [[Collapse(0)]]),
+    # The other mapping is not retracted, and its TLB entry stays.
+    Isolated(
+        "no_freed_memory_is_used",
+        WITHOUT_TLB_FLUSH,
+        TAIL_MAPPED,
+        [[Load(1, vma=1), Load(1, vma=1)], [Collapse(0)]],
+        (Deviation("load", "load", 2, "khugepaged"),),
+    ),
+    Isolated(
+        "the_kernel_does_not_oops",
+        "wilcox-2023-02-literal",
+        WorldSpec(),
+        [[Collapse(0)]],
+        failures=(Failure("khugepaged", "copy_mc_highpage", 1),),
+    ),
+)
