@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from fuzz.commands.list import list_
+from fuzz.commands.matrix import matrix_
 from fuzz.commands.options import JSON_WANTED, log_options
 from fuzz.commands.replay import replay
 from fuzz.commands.rerecord import rerecord
@@ -82,5 +83,5 @@ def main() -> None:
     """
 
 
-for _command in (list_, run, replay, verify, show, rerecord):
+for _command in (list_, run, replay, verify, show, rerecord, matrix_):
     main.add_command(_command)

@@ -5,9 +5,7 @@ from stepping import folio_at, run, steps, world
 
 from pagecache.mm import (
     find_vma,
-    flush_tlb_page,
     pmdp_collapse_flush,
-    pte_clear,
     userfaultfd_missing,
     zap_page_range,
 )

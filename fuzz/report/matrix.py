@@ -1,0 +1,113 @@
+"""The corpus as a table: each entry asks a question, and every kernel answers it.
+
+An entry was found under one schedule on one kernel.  The answers are about all schedules of its program: *Sometimes*
+if one of them breaks the entry's promise, *Never* if all were tried, each state once, and none does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from fuzz.corpus.entry import Entry
+from fuzz.corpus.vocabulary import ENGINE_PROMISES
+from fuzz.report.prose import promise_sentence
+from fuzz.report.report import world_lines
+from fuzz.search import exhaustive
+from fuzz.subject import Subject
+from pagecache.kernel import Kernel
+from pagecache.promises import PROMISES_BY_NAME
+from strategies.case import Case
+
+__all__ = ["BEGIN", "END", "QUESTIONS", "answer", "answers", "matrix", "replaced"]
+
+QUESTIONS: Final = {
+    "every_call_is_explained_by_a_sparse_file": "Does user space always see a sparse file, and is nothing lost?",
+    "a_page_observed_missing_is_not_filled_without_an_event": (
+        "May a page be filled that a userfaultfd's owner knows to be missing?"
+    ),
+    "every_slot_points_to_a_live_folio_that_agrees": "Does every slot point to a folio that is alive and agrees?",
+    "nrpages_alloced_and_i_blocks_agree": "Do the counts agree when everybody has finished?",
+    "no_task_sleeps_in_atomic_context": "Does nobody sleep with a spinlock held?",
+    "no_lookup_spins_on_a_sleeping_task": "Does nobody spin on a task that sleeps?",
+    "no_deadlock": "Does everybody get on?",
+    "the_kernel_does_not_oops": "Does every pointer lead somewhere?",
+}
+"""What an entry with this promise asks; other promises ask for themselves."""
+
+BEGIN: Final = "<!-- begin: pagecache-fuzz matrix -->"
+END: Final = "<!-- end -->"
+
+SOMETIMES: Final = "Sometimes"
+NEVER: Final = "Never"
+
+
+def answer(entry: Entry, kernel: Kernel) -> str:
+    """*Sometimes*, *Never*, or why there is no answer."""
+    promises = [PROMISES_BY_NAME[entry.broken]] if entry.broken not in ENGINE_PROMISES else []
+    subject = Subject(kernel, promises)
+    case = dataclasses.replace(entry.case, schedule=())
+    wanted = (entry.outcome.value, entry.broken)
+    # A run that ends in another way, by an assertion say, ends there; the others go on.
+    done = exhaustive.search(lambda: subject.execution(case), stop_at_failure=False)
+    if wanted in done.outcomes:
+        return SOMETIMES
+    return NEVER if done.exhausted else f"not seen ({done.limit})"
+
+
+def answers(
+    entries: Sequence[Entry], kernels: Sequence[Kernel], progress: Callable[[str], None] = lambda _: None
+) -> list[list[str]]:
+    """For each entry the answer of each kernel; entries that ask the same are asked once."""
+    asked: dict[tuple[Case, str, str], str] = {}
+    table = []
+    for entry in entries:
+        row = []
+        for kernel in kernels:
+            key = (dataclasses.replace(entry.case, kernel="", schedule=()), entry.broken, kernel.name)
+            if key not in asked:
+                progress(f"{entry.name}: {kernel.name}")
+                asked[key] = answer(entry, kernel)
+            row.append(asked[key])
+        table.append(row)
+    return table
+
+
+def matrix(entries: Sequence[Entry], kernels: Sequence[Kernel], table: Sequence[Sequence[str]]) -> str:
+    """The table as Markdown, a section for each question."""
+    return "\n".join([BEGIN, "", *_sections(entries, kernels, table), END])
+
+
+def _sections(entries: Sequence[Entry], kernels: Sequence[Kernel], table: Sequence[Sequence[str]]) -> Iterator[str]:
+    order = list(dict.fromkeys([*QUESTIONS, *(entry.broken for entry in entries)]))
+    for promise in order:
+        rows = [(entry, row) for entry, row in zip(entries, table, strict=True) if entry.broken == promise]
+        if not rows:
+            continue
+        yield f"### {QUESTIONS.get(promise, promise_sentence(promise))}"
+        yield ""
+        yield f"`{promise}`"
+        yield ""
+        for entry, row in rows:
+            yield f"[{entry.case.program}]({entry.name}.toml), found on {entry.case.kernel}."
+            yield f"World: {'; '.join(' '.join(line.split()) for line in world_lines(entry.case.world))}."
+            for word in dict.fromkeys((SOMETIMES, NEVER, *row)):
+                names = [kernel.name for kernel, said in zip(kernels, row, strict=True) if said == word]
+                if names:
+                    yield f"*{word}* under {', '.join(names)}."
+            yield ""
+
+
+def replaced(text: str, table: str, path: Path) -> str:
+    """``text`` with its table replaced.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path}: there is no place for the table; put a line '{BEGIN}' and a line '{END}' into it")
+    return f"{before}{table}{after}"
