@@ -21,14 +21,14 @@ ACCOUNTING: Final = "nrpages_alloced_and_i_blocks_agree"
 KNOWN: Final = MappingProxyType(
     {
         "linux-4.8": {
-            "no_lookup_spins_on_a_sleeping_task": "P28, Hugh Dickins: freezing the new page was unnecessary (87c460a0bded)",
+            "no_lookup_spins_on_a_sleeping_task": "P28: the new page was frozen, which was unnecessary (87c460a0bded)",
         },
         "linux-6.2": {
-            "every_call_is_explained_by_a_sparse_file": "P30: data looks like a hole while it is collapsed (a2e17cc2efc7)",
+            "every_call_is_explained_by_a_sparse_file": "P30: data looks like a hole meanwhile (a2e17cc2efc7)",
             "a_page_observed_missing_is_not_filled_without_an_event": "P21: nobody asks a userfaultfd (ac492b9c70ca)",
         },
         "stevens-v1": {
-            "no_task_sleeps_in_atomic_context": "the mmap_lock is taken under the xa_lock; P19, Peter Xu, would come next",
+            "no_task_sleeps_in_atomic_context": "the mmap_lock is taken under the xa_lock; P19 would come next",
         },
         "stevens-v2": {
             "every_call_is_explained_by_a_sparse_file": "P30: what was present still looks like a hole",
@@ -43,7 +43,9 @@ KNOWN: Final = MappingProxyType(
             "no_lookup_spins_on_a_sleeping_task": "P4, P29, Peter Xu: is it legal to spin on RETRY meanwhile?",
         },
         "stevens-v3": {
-            "a_page_observed_missing_is_not_filled_without_an_event": "the walk asks who maps the first page only (v6 changelog)",
+            "a_page_observed_missing_is_not_filled_without_an_event": (
+                "P5: the walk over the VMAs asks who maps the first page only (changelog of v6)"
+            ),
         },
         "stevens-v5": {
             "no_lookup_spins_on_a_sleeping_task": "P23, Hugh Dickins' NAK: old pages left discoverable and frozen",

@@ -14,7 +14,7 @@ from typing import Final
 from fuzz.corpus.entry import Entry
 from fuzz.corpus.vocabulary import ENGINE_PROMISES
 from fuzz.report.prose import promise_sentence
-from fuzz.report.report import world_lines
+from fuzz.report.report import world_facts
 from fuzz.search import exhaustive
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
@@ -92,7 +92,7 @@ def _sections(entries: Sequence[Entry], kernels: Sequence[Kernel], table: Sequen
         yield ""
         for entry, row in rows:
             yield f"[{entry.case.program}]({entry.name}.toml), found on {entry.case.kernel}."
-            yield f"World: {'; '.join(' '.join(line.split()) for line in world_lines(entry.case.world))}."
+            yield f"World: {'; '.join(' '.join(fact) for fact in world_facts(entry.case.world))}."
             for word in dict.fromkeys((SOMETIMES, NEVER, *row)):
                 names = [kernel.name for kernel, said in zip(kernels, row, strict=True) if said == word]
                 if names:

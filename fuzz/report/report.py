@@ -9,9 +9,10 @@ from fuzz.engine.history import History
 from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.report.ladder import WIDTH_MAX, ladder, one_line
 from fuzz.report.prose import fill, promise_sentence
+from pagecache.world import WorldSpec
 from strategies.case import Case
 
-__all__ = ["Report", "case_lines", "verdict_lines"]
+__all__ = ["Report", "case_lines", "verdict_lines", "world_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,7 @@ class Report:
 
 def case_lines(case: Case) -> list[str]:
     """What ran: the kernel, the file and its mappings, and what each task was to do."""
-    world = case.world
-    facts = [
-        ("kernel", case.kernel),
-        ("file", f"{' '.join(world.pages)}; i_size {world.size}, huge pages of {1 << world.hpage_order}"),
-    ]
-    for number, vma in enumerate(world.vmas):
-        mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
-        missing = ", userfaultfd MISSING" if vma.missing else ""
-        facts.append((f"vma{number}", f"process {vma.mm}, pages {vma.start} to {vma.end - 1}{mapped}{missing}"))
+    facts = [("kernel", case.kernel), *world_facts(case.world)]
     facts += [(task.name, "; ".join(map(repr, task.operations))) for task in case.program.tasks]
     width = max(len(name) for name, _ in facts) + 2
     return [
@@ -72,6 +65,16 @@ def case_lines(case: Case) -> list[str]:
             fact, WIDTH_MAX, initial_indent=name.ljust(width), subsequent_indent=" " * width, break_long_words=False
         )
     ]
+
+
+def world_facts(world: WorldSpec) -> list[tuple[str, str]]:
+    """The file and its mappings: each with its name."""
+    facts = [("file", f"{' '.join(world.pages)}; i_size {world.size}, huge pages of {1 << world.hpage_order}")]
+    for number, vma in enumerate(world.vmas):
+        mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
+        missing = ", userfaultfd MISSING" if vma.missing else ""
+        facts.append((f"vma{number}", f"process {vma.mm}, pages {vma.start} to {vma.end - 1}{mapped}{missing}"))
+    return facts
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:

@@ -100,7 +100,7 @@ class Campaign:
         *,
         keep_going: bool = False,
         stop: Callable[[], bool] = lambda: False,
-        progress: Callable[[Campaign], None] = lambda campaign: None,
+        progress: Callable[[Campaign], None] = lambda _: None,
     ) -> Campaign:
         """Search until something fails, or the limit is reached.
 

@@ -104,7 +104,7 @@ def shrink_choices(
             suppress_health_check=tuple(HealthCheck),
             verbosity=Verbosity.quiet,
         ),
-        random=Random(SEED),  # noqa: S311 - not for secrets
+        random=Random(SEED),
         ignore_limits=True,
     )
     runner.provider = _PlainProvider

@@ -222,7 +222,7 @@ def entry_or_error(data: bytes) -> Entry | EntryError:
 
 
 def test_a_damaged_entry_is_an_error_or_an_entry_and_never_anything_else() -> None:
-    rng = random.Random(20230221)  # noqa: S311 - no secret
+    rng = random.Random(20230221)
     whole = entry_text(ENTRY).encode()
     errors = 0
     for _ in range(MUTANTS):

@@ -18,7 +18,7 @@ from strategies.case import TaskSpec
 
 
 def seeded(seed: int) -> Random:
-    return Random(seed)  # noqa: S311 - not for secrets
+    return Random(seed)
 
 
 class Mutex:

@@ -33,14 +33,6 @@ def test_a_page_count_that_is_wrong_is_a_bug_in_clear_inode() -> None:
         run(shmem_evict_inode(here))
 
 
-def test_blocks_that_are_left_are_a_warning_in_shmem_evict_inode() -> None:
-    here = world(SPEC)
-    here.inode.i_blocks += 8
-
-    with pytest.raises(KernelBug, match="i_blocks is 8"):
-        run(shmem_evict_inode(here))
-
-
 def test_a_reference_that_nobody_drops_is_a_leak() -> None:
     here = world(SPEC)
     run(folio_get(folio_at(here, 2)))

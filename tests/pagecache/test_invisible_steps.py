@@ -86,3 +86,18 @@ def test_a_choice_before_an_invisible_step_leads_to_no_other_end(
 
     assert with_all == known
     assert more_choices > choices
+
+
+def test_ends_would_be_missed_if_every_step_were_invisible(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, spec, beside = BESIDE_A_COLLAPSE[0]
+    known, _ = ends(kernel, spec, beside)
+    plain = Step.__init__
+
+    def invisible(self: Step, call: str, *args: object, **words: object) -> None:
+        plain(self, call, *args, **words)  # type: ignore[arg-type]
+        self.target = None
+
+    monkeypatch.setattr(Step, "__init__", invisible)
+    without, _ = ends(kernel, spec, beside)
+
+    assert without < known

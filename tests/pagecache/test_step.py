@@ -47,7 +47,7 @@ def test_a_step_without_further_words_is_invisible_always_ready_and_cannot_fail(
 
     assert plain.target is None
     assert plain.ready is None
-    assert not (plain.writes or plain.sleeps or plain.spins)
+    assert (plain.writes, plain.sleeps, plain.spins) == (False, False, False)
     assert plain.fails == ""
 
 

@@ -193,7 +193,7 @@ def test_another_signature_is_not_followed() -> None:
 def test_the_answer_is_the_same_wherever_the_campaign_started(seed: int) -> None:
     engine = ToyEngine(looks_between_stores)
     anchors = Anchors(("lock", "store", "unlock", "look"))
-    random = Random(seed)  # noqa: S311
+    random = Random(seed)
     case = draw_case(RandomDraw(random), "toy", anchors)
     while not engine.judge(case).failed:
         case = draw_case(RandomDraw(random), "toy", anchors)

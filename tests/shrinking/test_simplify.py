@@ -15,7 +15,7 @@ ANCHORS = Anchors(("xas_load", "xas_store"), ("folio_alloc",))
 
 
 def sample(number: int, size: int) -> list[Case]:
-    random = Random(number)  # noqa: S311 - not for secrets
+    random = Random(number)
     return [case(RandomDraw(random), "k", ANCHORS) for _ in range(size)]
 
 

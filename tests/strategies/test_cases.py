@@ -24,7 +24,7 @@ SAMPLE = 2000
 
 
 def sample(number: int, anchors: Anchors = ANCHORS) -> list[tuple[Case, RandomDraw]]:
-    random = Random(number)  # noqa: S311 - not for secrets
+    random = Random(number)
     draws = [RandomDraw(random) for _ in range(SAMPLE)]
     return [(case(draw, "k", anchors), draw) for draw in draws]
 

@@ -20,7 +20,7 @@ def from_hypothesis(random: Random) -> Draw:
 
 @pytest.fixture(params=[RandomDraw, from_hypothesis])
 def draws(request: pytest.FixtureRequest) -> list[Draw]:
-    random = Random(0)  # noqa: S311 - not for secrets
+    random = Random(0)
     return [request.param(random) for _ in range(RUNS)]
 
 
@@ -51,7 +51,7 @@ def test_a_skewed_number_is_one_of_the_others_as_often_as_said(draws: list[Draw]
 
 def test_hypothesis_cannot_make_the_others_the_likely_ones() -> None:
     with pytest.raises(ValueError, match=r"1 of 3 with probability 0\.5 are not the unlikely ones; swap them"):
-        from_hypothesis(Random(0)).skewed(2, 1, 0.5, 0)  # noqa: S311
+        from_hypothesis(Random(0)).skewed(2, 1, 0.5, 0)
 
 
 class Extreme(Random):
@@ -71,7 +71,7 @@ def test_the_largest_random_number_stays_within_bounds(p: float) -> None:
 
 def test_the_same_seed_makes_the_same_choices() -> None:
     def choices(make: Callable[[Random], RandomDraw]) -> list[int | bool]:
-        draw = make(Random(7))  # noqa: S311
+        draw = make(Random(7))
         for _ in range(20):
             draw.integer(0, 9, 0)
             draw.boolean(0.5, like=False)

@@ -83,7 +83,7 @@ def test_choices_lead_back_to_the_value(production: Callable[..., Value], value:
 @pytest.mark.parametrize("production", [integer, option, mostly, subset, level, many])
 def test_what_is_drawn_is_what_is_written(production: Callable[..., Value]) -> None:
     unlike = next(value for candidate, value, _ in CHOICES if candidate is production)
-    random = Random(0)  # noqa: S311 - not for secrets
+    random = Random(0)
     values = set()
     for _ in range(100):
         draw = RandomDraw(random)
