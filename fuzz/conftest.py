@@ -17,6 +17,7 @@ from fuzz.corpus.store import entry_paths
 from fuzz.errors import InputError
 from fuzz.kernel_file import find_kernel
 from fuzz.known import KNOWN
+from fuzz.violation import Violation
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS
 
@@ -83,17 +84,28 @@ def _is_sound(kernel: Kernel) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The corpus first; and the kernels that are known to be broken must fail, as a strict expected failure."""
-    del config
-    items.sort(key=lambda item: item.path.name != "test_corpus.py" if item.path.parent.name == "fuzz" else False)
+    items.sort(key=lambda item: item.path.parent.name == "fuzz" and item.path.name != "test_corpus.py")
+    pointless = [item for item in items if _parameter(item, "broken") is NOTHING]
+    if pointless:  # a kernel of one's own is not known to break anything
+        config.hook.pytest_deselected(items=pointless)
+        items[:] = [item for item in items if item not in pointless]
     for item in items:
-        parameters = getattr(item, "callspec", None)
-        if parameters is None or "broken" not in parameters.params:
-            continue
-        kernel, promise = parameters.params["kernel"], parameters.params["broken"]
-        from fuzz.violation import Violation  # noqa: PLC0415 - after the options are known to be right
+        kernel, promise = _parameter(item, "kernel"), _parameter(item, "broken")
+        if isinstance(kernel, Kernel) and isinstance(promise, str):
+            reason = KNOWN[kernel.name][promise]
+            item.add_marker(pytest.mark.xfail(strict=True, raises=Violation, reason=reason))
 
-        reason = KNOWN[kernel.name][promise]
-        item.add_marker(pytest.mark.xfail(strict=True, raises=Violation, reason=reason))
+
+NOTHING: Final = object()
+
+
+def _parameter(item: pytest.Item, name: str) -> object:
+    """The item's parameter; NOTHING if its table was empty, ``None`` if it has none of that name."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None or name not in callspec.params:
+        return None
+    value = callspec.params[name]
+    return value if isinstance(value, Kernel | str | Path) else NOTHING
 
 
 @pytest.fixture

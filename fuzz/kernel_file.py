@@ -15,7 +15,7 @@ from fuzz.errors import KernelError
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS_BY_NAME
 
-__all__ = ["find_kernel"]
+__all__ = ["find_kernel", "own_corpus"]
 
 SUFFIX: Final = ".py"
 _REFERENCE: Final = KERNELS_BY_NAME["linux-6.4"]
@@ -49,6 +49,14 @@ def find_kernel(name: str) -> Kernel:
     for field in dataclasses.fields(Kernel):
         _check_member(path, kernel, field.name)
     return _named(path, kernel)
+
+
+def own_corpus(name: str) -> Path | None:
+    """Where the findings on a kernel of one's own are kept, beside its file; ``None`` for those of the list.
+
+    An entry of the corpus can be replayed by anybody, and nobody else has that file.
+    """
+    return None if name in KERNELS_BY_NAME else Path(name).with_name(f"{Path(name).stem}-corpus")
 
 
 def _load(path: Path) -> ModuleType:

@@ -7,6 +7,7 @@ A kernel that is known to be broken must be found to be, promise by promise (str
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ from fuzz.corpus.entry import Found
 from fuzz.corpus.keep import Kept, known, report
 from fuzz.engine.run import Run
 from fuzz.engine.verdict import Outcome
+from fuzz.kernel_file import own_corpus
 from fuzz.known import KNOWN
 from fuzz.search.campaign import ENOUGH, EXPECTED, SCHEDULES_PER_PROGRAM, schedules_of
 from fuzz.subject import Subject
@@ -47,11 +49,12 @@ def _apart(known: Sequence[str]) -> str:
 class Search:
     """The schedules of one kernel, until one fails or there are enough."""
 
-    def __init__(self, subject: Subject, most: int | None, corpus: Path, wanted: str) -> None:
+    def __init__(self, subject: Subject, most: int | None, corpus: Path, wanted: str, option: str) -> None:
         self.subject = subject
         self.most = most
         self.corpus = corpus
         self.wanted = wanted
+        self.option = option
         self.thoroughness = THOROUGH if wanted else 1
         self.known: set[Path] = set()
         self.schedules = 0
@@ -93,7 +96,7 @@ class Search:
             return False
         if self.wanted:
             return run.verdict.promise != self.wanted
-        path = known(self.subject.shrink(failing), self.corpus)
+        path = known(self.subject.shrink(failing), self.subject.kernel, self.corpus)
         if path is not None:
             self.known.add(path)
         return path is not None
@@ -103,7 +106,7 @@ class Search:
         assert self.failure is not None
         shrunk = self.subject.shrink(self.failure[0])
         found = Found(0, self.schedules)
-        return report(self.subject, shrunk, found, self.corpus, expected=bool(self.wanted))
+        return report(self.subject, shrunk, found, self.corpus, self.option, expected=bool(self.wanted))
 
     @property
     def effort(self) -> str:
@@ -113,7 +116,11 @@ class Search:
 
 def _search(kernel: Kernel, promises: Sequence[str], config: pytest.Config, wanted: str = "") -> Search:
     judged = [promise for promise in DEFAULT_PROMISES if promise.name in promises]
-    search = Search(Subject(kernel, judged), config.getoption("--schedules"), config.rootpath / "corpus", wanted)
+    given = config.getoption("--kernel")
+    own = own_corpus(given) if given else None
+    option = f" --kernel {shlex.quote(given)}" if own else ""
+    corpus = own or config.rootpath / "corpus"
+    search = Search(Subject(kernel, judged), config.getoption("--schedules"), corpus, wanted, option)
     search.run()
     if search.failure is not None and search.failure[1].verdict.outcome is Outcome.UNKNOWN:
         verdict = search.failure[1].verdict

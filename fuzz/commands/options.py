@@ -15,7 +15,7 @@ from fuzz import log
 from fuzz.corpus.entry import Entry
 from fuzz.corpus.store import load
 from fuzz.corpus.vocabulary import vocabulary
-from fuzz.kernel_file import find_kernel
+from fuzz.kernel_file import find_kernel, own_corpus
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS_BY_NAME
 
@@ -56,6 +56,11 @@ class Chosen:
     def option(self) -> str:
         """What must be added to a command so that it finds this kernel; empty for those of the list."""
         return "" if self.kernel.name in KERNELS_BY_NAME else f" --kernel {shlex.quote(self.given)}"
+
+    @property
+    def corpus(self) -> Path:
+        """Where its findings are kept by default."""
+        return own_corpus(self.given) or CORPUS
 
 
 def kernel_option(*, required: bool, help: str) -> Callable[[Command], Command]:  # noqa: A002 - click's name for it

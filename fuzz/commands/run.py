@@ -10,7 +10,7 @@ import click
 import structlog
 
 from fuzz.commands.keeper import Keeper
-from fuzz.commands.options import CORPUS, Chosen, common_options, kernel_option
+from fuzz.commands.options import Chosen, common_options, kernel_option
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status
@@ -32,7 +32,12 @@ log = structlog.get_logger()
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.  [default: 1]")
 @click.option("--schedules", type=click.IntRange(min=1), metavar="N", help="Stop after N schedules.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds, equal searches.")
-@click.option("--corpus", "directory", type=click.Path(path_type=Path), default=CORPUS, show_default=True)
+@click.option(
+    "--corpus",
+    "directory",
+    type=click.Path(path_type=Path),
+    help="Where to keep what is found.  [default: corpus, or FILE-corpus beside FILE.py]",
+)
 @click.option("--keep-going", is_flag=True, help="Do not stop at the first failure.")
 @common_options
 def run(
@@ -40,7 +45,7 @@ def run(
     minutes: float | None,
     schedules: int | None,
     seed: int,
-    directory: Path,
+    directory: Path | None,
     *,
     keep_going: bool,
     as_json: bool,
@@ -60,7 +65,7 @@ def run(
 
     log.info("campaign", kernel=kernel.kernel.name, seed=seed, minutes=minutes, schedules=schedules)
     with progress() as shown:
-        keeper = Keeper(kernel, directory, seed, shown, quiet=as_json)
+        keeper = Keeper(kernel, directory or kernel.corpus, seed, shown, quiet=as_json)
         try:
             campaign = Campaign.search(
                 Subject(kernel.kernel), seed, schedules, keep_going=keep_going, stop=time_is_up, progress=keeper

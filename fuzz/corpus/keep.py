@@ -15,6 +15,7 @@ from fuzz.report.examine import examine
 from fuzz.report.report import Report
 from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
+from pagecache.kernel import Kernel
 from strategies.case import Case
 
 __all__ = ["Kept", "known", "report"]
@@ -35,17 +36,17 @@ class Kept:
     text: str
 
 
-def known(shrunk: Shrunk, directory: Path) -> Path | None:
+def known(shrunk: Shrunk, kernel: Kernel, directory: Path) -> Path | None:
     """The entry that says the same already: this kernel, this promise, these operations."""
-    for path, entry in _of_kernel_and_promise(shrunk, directory):
+    for path, entry in _of_kernel_and_promise(shrunk, kernel, directory):
         if _shape(entry.case) == _shape(shrunk.case):
             return path
     return None
 
 
-def _of_kernel_and_promise(shrunk: Shrunk, directory: Path) -> Iterator[tuple[Path, Entry]]:
+def _of_kernel_and_promise(shrunk: Shrunk, kernel: Kernel, directory: Path) -> Iterator[tuple[Path, Entry]]:
     for path in store.entry_paths(directory) if directory.is_dir() else []:
-        entry = store.load(path, vocabulary())
+        entry = store.load(path, vocabulary(kernel))
         if entry.case.kernel == shrunk.case.kernel and (entry.outcome.value, entry.broken) == shrunk.verdict.signature:
             yield path, entry
 
@@ -71,14 +72,14 @@ def report(
         SaveError: if it cannot be saved.
     """
     minimal = str(shrunk.certificate)
-    about_it = [path for path, _ in _of_kernel_and_promise(shrunk, directory)] if expected else []
+    about_it = [path for path, _ in _of_kernel_and_promise(shrunk, subject.kernel, directory)] if expected else []
     if about_it:
         run = subject.reference(shrunk.case)
         assert run.history is not None
         return Kept(shrunk, about_it[0], Report(shrunk.case, run.history, run.verdict, minimal).text())
     # An entry says what its replay will find, which judges by all promises.
     seen = examine(shrunk.case, subject.kernel, shrunk.verdict.promise)
-    path = known(shrunk, directory)
+    path = known(shrunk, subject.kernel, directory)
     if path is None:
         entry = Entry.of(shrunk.case, seen.history, seen.verdict, minimal, found)
         path = store.save(entry, directory, vocabulary(subject.kernel))
