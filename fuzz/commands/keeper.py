@@ -16,6 +16,7 @@ from fuzz.commands.progress import Progress
 from fuzz.corpus import store as corpus
 from fuzz.corpus.entry import Entry, Found
 from fuzz.corpus.entry_writer import entry_text
+from fuzz.corpus.keep import known
 from fuzz.corpus.vocabulary import vocabulary
 from fuzz.errors import SaveError
 from fuzz.report.examine import examine
@@ -76,9 +77,9 @@ class Keeper:
         case, minimal = finding.shrunk.case, str(finding.shrunk.certificate)
         seen = examine(case, self.chosen.kernel)
         entry = Entry.of(case, seen.history, seen.verdict, minimal, Found(self.seed, finding.schedules))
-        path: Path | None = None
+        path = known(finding.shrunk, self.chosen.kernel, self.directory)
         try:
-            path = corpus.save(entry, self.directory, vocabulary(self.chosen.kernel))
+            path = path or corpus.save(entry, self.directory, vocabulary(self.chosen.kernel))
             log.info("saved", entry=str(path), promise=seen.verdict.promise, schedules=finding.schedules)
         except SaveError as error:
             click.echo(f"{error}  The entry is:\n\n{entry_text(entry)}", err=True)  # it is not to be lost

@@ -14,11 +14,12 @@ from fuzz.commands.options import Chosen, common_options, kernel_option
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status
-from fuzz.engine.verdict import HELD
+from fuzz.engine.verdict import HELD, Outcome, Verdict
 from fuzz.report.prose import count
 from fuzz.report.report import verdict_lines
 from fuzz.search.campaign import Campaign
 from fuzz.subject import Subject
+from pagecache.promises import DEFAULT_PROMISES
 
 __all__ = ["run"]
 
@@ -38,6 +39,13 @@ log = structlog.get_logger()
     type=click.Path(path_type=Path),
     help="Where to keep what is found.  [default: corpus, or FILE-corpus beside FILE.py]",
 )
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="PROMISE",
+    type=click.Choice([promise.name for promise in DEFAULT_PROMISES]),
+    help="Do not judge by this promise (see 'list promises'); may be repeated.",
+)
 @click.option("--keep-going", is_flag=True, help="Do not stop at the first failure.")
 @common_options
 def run(
@@ -47,6 +55,7 @@ def run(
     seed: int,
     directory: Path | None,
     *,
+    without: tuple[str, ...],
     keep_going: bool,
     as_json: bool,
 ) -> NoReturn:
@@ -67,8 +76,9 @@ def run(
     with progress() as shown:
         keeper = Keeper(kernel, directory or kernel.corpus, seed, shown, quiet=as_json)
         try:
+            judged = [promise for promise in DEFAULT_PROMISES if promise.name not in without]
             campaign = Campaign.search(
-                Subject(kernel.kernel), seed, schedules, keep_going=keep_going, stop=time_is_up, progress=keeper
+                Subject(kernel.kernel, judged), seed, schedules, keep_going=keep_going, stop=time_is_up, progress=keeper
             )
             keeper(campaign)
         except KeyboardInterrupt:
@@ -89,6 +99,10 @@ def _leave(campaign: Campaign, keeper: Keeper, seconds: float, *, as_json: bool)
     elif campaign.unknown:
         verdict, status = campaign.unknown, Status.INCONCLUSIVE
         text = "\n".join(verdict_lines(verdict))
+    elif campaign.missed:
+        missed = f"these never occurred: {', '.join(campaign.missed)}"
+        verdict, status = Verdict(Outcome.UNKNOWN, "the_search_was_vacuous", missed), Status.INCONCLUSIVE
+        text = f"Nothing was tested in {effort}: {missed}."
     else:
         verdict, status = HELD, Status.HELD
         text = f"Not seen in {effort}."
