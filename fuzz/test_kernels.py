@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.campaign import ENOUGH, EXPECTED, SCHEDULES_PER_PROGRAM, schedules_of
 from fuzz.corpus.entry import Found
-from fuzz.corpus.keep import Kept, known, report
 from fuzz.engine.run import Run
 from fuzz.engine.verdict import Outcome
+from fuzz.keep import Kept, known, report
 from fuzz.kernel_file import own_corpus
 from fuzz.known import KNOWN
-from fuzz.search.campaign import ENOUGH, EXPECTED, SCHEDULES_PER_PROGRAM, schedules_of
 from fuzz.subject import Subject
 from fuzz.violation import Inconclusive, Violation
 from pagecache.kernel import Kernel

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 import click
 import structlog
 
+from fuzz.campaign import Campaign, Finding
 from fuzz.commands.options import Chosen
 from fuzz.commands.output import answer, say
 from fuzz.commands.progress import Progress
 from fuzz.corpus import store as corpus
 from fuzz.corpus.entry import Entry, Found
 from fuzz.corpus.entry_writer import entry_text
-from fuzz.corpus.keep import known
 from fuzz.corpus.vocabulary import vocabulary
 from fuzz.errors import SaveError
+from fuzz.keep import known
 from fuzz.report.examine import examine
 from fuzz.report.report import Report
-from fuzz.search.campaign import Campaign, Finding
 
 __all__ = ["Keeper", "Kept"]
 

@@ -15,8 +15,8 @@ from fuzz.commands.status import Status
 from fuzz.corpus import store as corpus
 from fuzz.engine.verdict import Outcome
 from fuzz.errors import EntryError
+from fuzz.prose import count
 from fuzz.report.examine import examine
-from fuzz.report.prose import count
 from fuzz.report.report import verdict_lines
 
 __all__ = ["rerecord"]

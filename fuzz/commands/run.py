@@ -9,15 +9,15 @@ from typing import Final, NoReturn
 import click
 import structlog
 
+from fuzz.campaign import Campaign
 from fuzz.commands.keeper import Keeper
 from fuzz.commands.options import Chosen, common_options, kernel_option
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status
 from fuzz.engine.verdict import HELD, Outcome, Verdict
-from fuzz.report.prose import count
+from fuzz.prose import count
 from fuzz.report.report import verdict_lines
-from fuzz.search.campaign import Campaign
 from fuzz.subject import Subject
 from pagecache.promises import DEFAULT_PROMISES
 

@@ -16,8 +16,8 @@ from fuzz.commands.progress import progress
 from fuzz.commands.status import Status, status_of
 from fuzz.engine.execution import Execution
 from fuzz.engine.verdict import HELD, Outcome, Verdict
+from fuzz.prose import count
 from fuzz.report.examine import examine, subject_of
-from fuzz.report.prose import count
 from fuzz.report.report import Report
 from fuzz.search import exhaustive
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from fuzz.engine.history import History
 from fuzz.engine.verdict import Outcome, Verdict
-from fuzz.report.prose import fill, promise_sentence
+from fuzz.prose import fill, promise_sentence
 from strategies.case import Case
 
 __all__ = ["FORMAT", "NAME_MAX", "VERDICTS", "Entry", "Found", "entry_name", "head_comment"]

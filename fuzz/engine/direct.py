@@ -6,8 +6,8 @@ It exists because it is some twenty times faster than the trio driver, and does 
 from __future__ import annotations
 
 from fuzz.engine.execution import Execution
+from fuzz.engine.policy import Policy
 from fuzz.engine.run import Run
-from fuzz.search.policies.policy import Policy
 
 __all__ = ["run"]
 

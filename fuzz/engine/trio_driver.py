@@ -12,8 +12,8 @@ from __future__ import annotations
 import trio
 
 from fuzz.engine.execution import Execution
+from fuzz.engine.policy import Policy
 from fuzz.engine.run import Run
-from fuzz.search.policies.policy import Policy
 
 __all__ = ["run", "run_alone"]
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from fuzz.corpus.entry import Entry
 from fuzz.corpus.vocabulary import ENGINE_PROMISES
-from fuzz.report.prose import promise_sentence
+from fuzz.prose import promise_sentence
 from fuzz.report.report import world_facts
 from fuzz.search import exhaustive
 from fuzz.subject import Subject

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fuzz.engine.history import History
 from fuzz.engine.verdict import Outcome, Verdict
+from fuzz.prose import fill, promise_sentence
 from fuzz.report.ladder import WIDTH_MAX, ladder, one_line
-from fuzz.report.prose import fill, promise_sentence
 from pagecache.world import WorldSpec
 from strategies.case import Case
 

@@ -10,12 +10,12 @@ from calling import Run, one_object
 from click.testing import Result
 from kernel_files import write
 
+from fuzz.campaign import Campaign
 from fuzz.corpus.store import load
 from fuzz.corpus.vocabulary import vocabulary
 from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.kernel_file import find_kernel
 from fuzz.search import exhaustive
-from fuzz.search.campaign import Campaign
 from fuzz.search.exhaustive import Exhausted
 from fuzz.subject import Subject
 from pagecache.kernels import KERNELS

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from calling import Run, one_object
 
+from fuzz.campaign import Campaign
 from fuzz.commands import progress as progress_module
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status, status_of, worst
 from fuzz.engine.verdict import Outcome
-from fuzz.search.campaign import Campaign
 
 ROOT = Path(__file__).parents[2]
 

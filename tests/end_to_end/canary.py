@@ -3,6 +3,7 @@
 It is also what a patch of one's own looks like: a Python file that defines ``KERNEL``, one of ours with a
 function replaced.  This collapse forgets that it holds the xa_lock.
 """
+# ruff: noqa: ANN001, ANN201, ARG001 - whoever tries something out writes no types
 
 from pagecache.kernels import LINUX_6_4
 from pagecache.xarray import XaState, xas_load, xas_lock_irq

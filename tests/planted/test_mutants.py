@@ -14,7 +14,7 @@ from mutants import (
     Mutant,
 )
 
-from fuzz.search.campaign import Campaign, Finding
+from fuzz.campaign import Campaign, Finding
 from fuzz.search.exhaustive import search
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel

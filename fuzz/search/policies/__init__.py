@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Final
 
 from fuzz.engine.execution import Execution
+from fuzz.engine.policy import Policy
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.last_first import LastFirst
 from fuzz.search.policies.pct import Pct
-from fuzz.search.policies.policy import Policy
 from fuzz.search.policies.profile import Profile
 from fuzz.search.policies.random_walk import MostlyKeepRunning, RandomWalk
 from fuzz.search.policies.sampled_deviations import SampledDeviations
