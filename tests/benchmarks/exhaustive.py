@@ -1,6 +1,6 @@
 """What *Never* stands on: the programs whose schedules are all tried, as a Markdown table.
 
-    python tests/benchmarks/never.py [KERNEL ...]
+    python tests/benchmarks/exhaustive.py [KERNEL ...]
 
 For linux-6.4 the accounting is set aside, whose race is known (see fuzz/known.py).
 """
