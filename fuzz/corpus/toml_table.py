@@ -188,7 +188,8 @@ class Table:
         for key in self.values:
             if key not in self.taken:
                 raise self.error(
-                    key, f"{self.name()} has no field {key!r}; remove it, or {suggestion(key, list(dict.fromkeys(self.taken)))}"
+                    key,
+                    f"{self.name()} has no field {key!r}; remove it, or {suggestion(key, list(dict.fromkeys(self.taken)))}",
                 )
 
     def _checked(self, path: Path, name: str, value: Any, kind: type[Record]) -> Record:
