@@ -185,12 +185,10 @@ class Table:
         Raises:
             EntryError: for the first key that was not.
         """
+        fields = list(dict.fromkeys(self.taken))
         for key in self.values:
-            if key not in self.taken:
-                raise self.error(
-                    key,
-                    f"{self.name()} has no field {key!r}; remove it, or {suggestion(key, list(dict.fromkeys(self.taken)))}",
-                )
+            if key not in fields:
+                raise self.error(key, f"{self.name()} has no field {key!r}; remove it, or {suggestion(key, fields)}")
 
     def _checked(self, path: Path, name: str, value: Any, kind: type[Record]) -> Record:
         if type(value) is kind:
