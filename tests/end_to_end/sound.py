@@ -18,9 +18,8 @@ LINUX_6_4_REPAIRED: Final = LINUX_6_4.replace(
 """What was merged, without the one thing that is known to be wrong with it.
 
 A rollback of 6.4 lowers nrpages, then shmem_uncharge() lowers alloced by as much.  Any shmem_recalc_inode() between
-the two takes the difference for pages that were dropped, and lowers alloced first.  Leaving out the promise about the
-counts would not do: the eviction of the inode finds the same mistake in i_blocks.  That this one function is all that
-has to be replaced says more than looking away.
+the two takes the difference for pages that were dropped, and lowers alloced first.  That this one function is all that
+has to be replaced says more than leaving out the promise about the counts would.
 """
 
 SOUND: Final = (LINUX_2026, LINUX_6_4_REPAIRED)
