@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from fuzz.shrinking.naming import threads_of, with_threads
-from pagecache.operations import Operation
+from pagecache.operations import OPERATIONS, Collapse, Operation
 from pagecache.world import WorldSpec
 from strategies.case import Case
 
@@ -17,6 +17,7 @@ __all__ = [
     "fewer_operations",
     "fewer_tasks",
     "merged_tasks",
+    "other_kinds",
     "other_operations",
     "simpler_operations",
     "swapped_operations",
@@ -88,6 +89,26 @@ def other_operations(case: Case) -> Iterator[Case]:
     return _with_other_parameters(
         case, lambda value, world: range(2 if isinstance(value, bool) else len(world.pages) + 1)
     )
+
+
+def other_kinds(case: Case) -> Iterator[Case]:
+    """With an operation of another kind in the place of each that is no Collapse, each at each place of the file."""
+
+    def other(operations: Operations) -> Iterator[Operations]:
+        for at, operation in enumerate(operations):
+            if isinstance(operation, Collapse):
+                continue
+            for made in _any_operation(case.world):
+                yield (*operations[:at], made, *operations[at + 1 :])
+
+    return _with_another(case, other)
+
+
+def _any_operation(world: WorldSpec) -> Iterator[Operation]:
+    for kind in OPERATIONS:
+        wanted = [field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]
+        places = range(len(world.pages) + 1) if wanted else range(1)
+        yield from (kind(**dict.fromkeys(wanted, place)) for place in places)
 
 
 def _with_other_parameters(case: Case, values: Callable[[int, WorldSpec], Iterable[int]]) -> Iterator[Case]:

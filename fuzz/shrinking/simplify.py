@@ -16,7 +16,7 @@ from typing import Final
 from fuzz.shrinking import program_edits, world_edits
 from strategies.case import Case
 
-__all__ = ["fewer_deviations", "simpler", "variations"]
+__all__ = ["fewer_deviations", "other_mechanisms", "simpler", "variations"]
 
 Edit = Callable[[Case], Iterator[Case]]
 
@@ -45,6 +45,17 @@ VARIATIONS: Final[tuple[Edit, ...]] = (
     world_edits.other_vmas,
     world_edits.already_done,
 )
+
+MANY_DEVIATIONS: Final = 3  # no catalogued race needs so many: then it is probably the wrong operation
+
+
+def other_mechanisms(case: Case) -> Iterator[Case]:
+    """Where many deviations are left: operations of other kinds, in this world and with a VMA changed."""
+    if len(case.schedule) < MANY_DEVIATIONS:
+        return
+    for made in _edited(case, (program_edits.other_kinds,)):
+        yield made
+        yield from _edited(made, (world_edits.other_vmas,))
 
 
 def simpler(case: Case) -> Iterator[Case]:
