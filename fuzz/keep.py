@@ -11,14 +11,14 @@ from pathlib import Path
 from fuzz.corpus import store
 from fuzz.corpus.entry import Entry, Found
 from fuzz.corpus.vocabulary import vocabulary
-from fuzz.report.examine import examine
+from fuzz.report.examine import Examined, examine
 from fuzz.report.report import Report
 from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
 from strategies.case import Case
 
-__all__ = ["Kept", "known", "report"]
+__all__ = ["Kept", "described", "kept_as", "known", "report", "text_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,27 @@ def report(
         run = subject.reference(shrunk.case)
         assert run.history is not None
         return Kept(shrunk, about_it[0], Report(shrunk.case, run.history, run.verdict, minimal).text())
-    # An entry says what its replay will find, which judges by all promises.
-    seen = examine(shrunk.case, subject.kernel, shrunk.verdict.promise)
-    path = known(shrunk, subject.kernel, directory)
-    if path is None:
-        entry = Entry.of(shrunk.case, seen.history, seen.verdict, minimal, found)
-        path = store.save(entry, directory, vocabulary(subject.kernel))
-    command = f"pagecache-fuzz replay {shlex.quote(str(path))}{option}"
-    return Kept(shrunk, path, Report(shrunk.case, seen.history, seen.verdict, minimal, str(path), command).text())
+    entry, seen = described(shrunk, subject.kernel, found)
+    path = kept_as(entry, shrunk, subject.kernel, directory)
+    return Kept(shrunk, path, text_of(seen, minimal, path, option))
+
+
+def described(shrunk: Shrunk, kernel: Kernel, found: Found) -> tuple[Entry, Examined]:
+    """The failure as an entry, which says what its replay will find: that judges by all promises."""
+    seen = examine(shrunk.case, kernel, shrunk.verdict.promise)
+    return Entry.of(shrunk.case, seen.history, seen.verdict, str(shrunk.certificate), found), seen
+
+
+def kept_as(entry: Entry, shrunk: Shrunk, kernel: Kernel, directory: Path) -> Path:
+    """Save ``entry``, unless one says the same, and return where it is.
+
+    Raises:
+        SaveError: if it cannot be saved.
+    """
+    return known(shrunk, kernel, directory) or store.save(entry, directory, vocabulary(kernel))
+
+
+def text_of(seen: Examined, minimal: str, path: Path | None, option: str) -> str:
+    """The report of a failure that is kept at ``path``, if it could be saved."""
+    command = f"pagecache-fuzz replay {shlex.quote(str(path))}{option}" if path else ""
+    return Report(seen.case, seen.history, seen.verdict, minimal, str(path or ""), command).text()

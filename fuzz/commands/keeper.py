@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +13,10 @@ from fuzz.campaign import Campaign, Finding
 from fuzz.commands.options import Chosen
 from fuzz.commands.output import answer, say
 from fuzz.commands.progress import Progress
-from fuzz.corpus import store as corpus
-from fuzz.corpus.entry import Entry, Found
+from fuzz.corpus.entry import Found
 from fuzz.corpus.entry_writer import entry_text
-from fuzz.corpus.vocabulary import vocabulary
 from fuzz.errors import SaveError
-from fuzz.keep import known
-from fuzz.report.examine import examine
-from fuzz.report.report import Report
+from fuzz.keep import described, kept_as, text_of
 
 __all__ = ["Keeper", "Kept"]
 
@@ -74,18 +69,16 @@ class Keeper:
             self.kept.append(Kept(finding, self._keep(finding), time.monotonic() - self._began))
 
     def _keep(self, finding: Finding) -> Path | None:
-        case, minimal = finding.shrunk.case, str(finding.shrunk.certificate)
-        seen = examine(case, self.chosen.kernel)
-        entry = Entry.of(case, seen.history, seen.verdict, minimal, Found(self.seed, finding.schedules))
-        path = known(finding.shrunk, self.chosen.kernel, self.directory)
+        kernel = self.chosen.kernel
+        entry, seen = described(finding.shrunk, kernel, Found(self.seed, finding.schedules))
+        path: Path | None = None
         try:
-            path = path or corpus.save(entry, self.directory, vocabulary(self.chosen.kernel))
+            path = kept_as(entry, finding.shrunk, kernel, self.directory)
             log.info("saved", entry=str(path), promise=seen.verdict.promise, schedules=finding.schedules)
         except SaveError as error:
             click.echo(f"{error}  The entry is:\n\n{entry_text(entry)}", err=True)  # it is not to be lost
         if not self.quiet:
-            command = f"pagecache-fuzz replay {shlex.quote(str(path))}{self.chosen.option}" if path else ""
-            say(Report(case, seen.history, seen.verdict, minimal, str(path or ""), command).text())
+            say(text_of(seen, entry.minimal, path, self.chosen.option))
         return path
 
     def answers(self) -> list[dict[str, Any]]:
