@@ -163,7 +163,8 @@ class Execution:
         if not self.called[number] and self._call(number):
             return
         watching = self._watching
-        if watching.before and self._watch(watching.before, task, step):
+        before = watching.before if step.ready is None and not step.sleeps else watching.before_waits
+        if before and self._watch(before, task, step):
             return
         if self._history is not None:
             self._history.events.append(Event("step", number, step=step, deviates=deviates))
@@ -172,14 +173,15 @@ class Execution:
         try:
             following = routine.send(task)
         except StopIteration as stop:
-            if not self._watch(watching.after, task, step) and not self._return(number, stop.value):
+            objects = self._is_watched(step) and self._watch(watching.after, task, step)
+            if not objects and not self._return(number, stop.value):
                 self._begin_operation(number)
             return
         except Exception as error:  # noqa: BLE001 - whatever the model raises is judged, nothing escapes
             self.verdict = judge_exception(error, f"{task} at {step}")
             return
         self._announce(number, following)
-        if watching.after and self.verdict is None:
+        if self._is_watched(step) and self.verdict is None:
             self._watch(watching.after, task, step)
 
     def visit(self, number: int) -> int:
@@ -274,6 +276,11 @@ class Execution:
         if self._history is not None:
             self._history.events.append(Event("return", number, operation=operation, number=which, result=result))
         return self._watch(self._watching.returned, self.tasks[number], which, operation, result)
+
+    def _is_watched(self, step: Step) -> bool:
+        """Does a watcher want to hear of ``step`` once it has taken effect?"""
+        calls = self._watching.after_calls
+        return calls is None or step.call in calls
 
     def _watch(self, hooks: Hooks, *arguments: object) -> bool:
         """Tell the watchers.  Returns whether one objects."""

@@ -30,6 +30,8 @@ class AtomicWatcher(Watcher):
     As in ``might_sleep()``, it does not matter whether this call would have slept.
     """
 
+    waits_only = True
+
     def before(self, task: Task, step: Step) -> str | None:
         if not step.sleeps or task.atomic == 0:
             return None
@@ -48,6 +50,8 @@ class OrderWatcher(Watcher):
     address_space, they must be in order of ascending index").  A trylock cannot be waited for, so its
     order does not matter.
     """
+
+    waits_only = True
 
     def before(self, task: Task, step: Step) -> str | None:
         if step.ready is None or not task.held or step.target is None:
@@ -84,6 +88,8 @@ class SpinWatcher(Watcher):
 
     It reads ``world.pending``, which the engine fills.
     """
+
+    waits_only = True
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pagecache.operations import Operation, Result
 from pagecache.step import Step, Task
@@ -23,7 +24,14 @@ class Watcher:
 
     Each method returns ``None`` while the promise holds, otherwise a sentence that says with values how
     it was broken.  The engine calls only the methods that a watcher overrides.
+
+    A run has some hundred steps, and most watchers care about few of them: ``waits_only`` says that ``before()``
+    wants to hear only of steps that may wait or sleep, ``after_calls`` names the calls that ``after()`` wants to
+    hear of (``None``: all).  Both are for speed, and a watcher that is told more must answer the same.
     """
+
+    waits_only: ClassVar[bool] = False
+    after_calls: ClassVar[frozenset[str] | None] = None
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -30,6 +30,8 @@ class SlotWatcher(Watcher):
     The moments at which it is checked: a slot is stored, a folio is let go of, the end.
     """
 
+    after_calls = LETTING_GO | {"xas_store"}
+
     def after(self, task: Task, step: Step) -> str | None:
         if step.call == "xas_store":
             index = step.args[0]

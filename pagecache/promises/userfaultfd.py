@@ -57,6 +57,8 @@ class RegisteredWatcher(Watcher):
     A registration counts from the return of the call that makes it to the call of one that ends it.
     """
 
+    after_calls = FILLING
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.pages = [self._look(index, MISSING) for index in range(len(world.spec.pages))]
