@@ -19,8 +19,8 @@ from typing import Final, Literal
 __all__ = ["Kind", "Mutant", "MutantError", "patched", "plant"]
 
 Kind = Literal["lock", "order", "recheck", "refcount", "accounting", "flag", "wakeup", "bound", "cursor"]
-"""What was done: a lock dropped, steps swapped, a look again skipped, a wrong count expected or taken, a line of accounting
-forgotten, a flag or content not set, a waiter not woken, a range cut, a cursor misplaced."""
+"""What was done: a lock dropped, steps swapped, a second look skipped, a wrong count expected or taken, a line of
+accounting forgotten, a flag or content not set, a waiter not woken, a range cut, a cursor misplaced."""
 
 PACKAGE: Final = Path(__file__).parents[2] / "pagecache"
 

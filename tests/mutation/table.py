@@ -1,4 +1,4 @@
-"""Look for every mutant, each in a process of its own, and print the table: ``python tests/mutation/table.py [NAME ...]``.
+"""Look for every mutant, each in a process of its own: ``python tests/mutation/table.py [NAME ...]`` prints the table.
 
 A mutant counts as found if one of the seeds finds it within the budget.  Exit status 1 if a mutant survives that
 is not said to be equivalent, or one is found that is.
