@@ -63,9 +63,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     chosen = [MUTANTS_BY_NAME[name] for name in arguments.names] or list(MUTANTS)
-    print(
-        "| Mutant | What was done | Broken promise | Schedules | Tasks / operations / deviations |\n|---|---|---|---|---|"
-    )
+    print("| Mutant | What was done | Broken promise | Schedules | Size |\n|---|---|---|---:|---|")
     found, wrong = 0, 0
     with ThreadPoolExecutor(arguments.jobs) as pool:
         reports = pool.map(lambda mutant: look_for(mutant, arguments.seeds, arguments.schedules), chosen)
