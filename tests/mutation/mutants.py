@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from collapse_mutants import COLLAPSE_MUTANTS
+from lookup_mutants import LOOKUP_MUTANTS
+from mapping_mutants import MAPPING_MUTANTS
 from mutant import Mutant
+from shmem_mutants import SHMEM_MUTANTS
 
 __all__ = ["MUTANTS", "MUTANTS_BY_NAME"]
 
-MUTANTS: Final[tuple[Mutant, ...]] = (*COLLAPSE_MUTANTS,)
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    *COLLAPSE_MUTANTS,
+    *LOOKUP_MUTANTS,
+    *SHMEM_MUTANTS,
+    *MAPPING_MUTANTS,
+)
 
 MUTANTS_BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

@@ -1,0 +1,363 @@
+"""Faults in page tables, faults, userfaultfd and splitting."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant
+
+__all__ = ["MAPPING_MUTANTS"]
+
+MAPPING_MUTANTS: Final = (
+    Mutant(
+        "fault-maps-over-what-is-mapped",
+        "fault.py",
+        "recheck",
+        """
+-    mapped = table.present and index not in vma.ptes
++    mapped = table.present
+""",
+    ),
+    Mutant(
+        "fault-maps-into-a-table-that-is-gone",
+        "fault.py",
+        "recheck",
+        """
+-    mapped = table.present and index not in vma.ptes
++    mapped = index not in vma.ptes
+""",
+    ),
+    Mutant(
+        "fault-unlocks-the-folio-before-it-maps",
+        "fault.py",
+        "lock",
+        """
++    await folio_unlock(folio)
+     table = vma.table(index)
+@@
+     await spin_unlock(table.ptl)
+-    await folio_unlock(folio)
+     if not mapped:
+""",
+    ),
+    Mutant(
+        "fault-keeps-the-lookup-reference",
+        "fault.py",
+        "refcount",
+        """
+     if not mapped:
+-        await folio_put(folio)
++        pass
+     return ""
+""",
+    ),
+    Mutant(
+        "fault-holds-the-mmap-lock-for-the-punch",
+        "fault.py",
+        "lock",
+        """
+-    # maybe_unlock_mmap_for_io(): nobody must wait for the puncher with the mmap_lock held.
+-    await up_read(vmf.vma.mm.mmap_lock)
+@@
+     await spin_lock(inode.i_lock)
+     await spin_unlock(inode.i_lock)
++    await up_read(vmf.vma.mm.mmap_lock)
+     vmf.fault_type = "VM_FAULT_RETRY"
+""",
+    ),
+    Mutant(
+        "fault-queues-without-i-lock",
+        "fault.py",
+        "lock",
+        """
+-    waitq.waiters.append(current)
+     await spin_unlock(inode.i_lock)
+     await step(
+         "schedule",
+         target=("i_private", 0),
++        writes=True,
++    )
++    waitq.waiters.append(current)
++    await step(
++        "schedule",
++        target=("i_private", 0),
+""",
+    ),
+    Mutant(
+        "unmap-without-the-page-table-lock",
+        "rmap.py",
+        "lock",
+        """
+-            await spin_lock(table.ptl)
+             if vma.ptes.get(index) is folio:
+@@
+                 drop_references(folio, 1)
+-            await spin_unlock(table.ptl)
+""",
+    ),
+    Mutant(
+        "unmap-never-flushes",
+        "rmap.py",
+        "order",
+        """
+-                if not batch_flush:
++                if batch_flush:
+""",
+    ),
+    Mutant(
+        "unmap-forgets-the-mapcount",
+        "rmap.py",
+        "refcount",
+        """
+                     await flush_tlb_page(vma, index)
+-                folio.mapcount -= 1
+""",
+    ),
+    Mutant(
+        "unmap-only-the-first-vma",
+        "rmap.py",
+        "bound",
+        """
+     if not rmap_locked:
+         await down_read(mapping.i_mmap_rwsem)
+-    for number in range(len(mapping.i_mmap)):
++    for number in range(len(mapping.i_mmap[:1])):
+""",
+    ),
+    Mutant(
+        "flush-forgets-the-other-mappings",
+        "rmap.py",
+        "bound",
+        """
+-    for vma in mapping.i_mmap:
++    for vma in mapping.i_mmap[:1]:
+         vma.tlb.clear()
+""",
+    ),
+    Mutant(
+        "zap-drops-pages-before-it-flushes",
+        "mm.py",
+        "order",
+        """
+-            if index in vma.tlb:
+-                await flush_tlb_page(vma, index)
++            await step("flush_tlb_page", vma, index)
+""",
+    ),
+    Mutant(
+        "zap-one-page-too-few",
+        "mm.py",
+        "bound",
+        """
+-        for index in range(first, last):
+-            if index in vma.ptes:
++        for index in range(first, last - 1):
++            if index in vma.ptes:
+""",
+    ),
+    Mutant(
+        "munmap-forgets-the-references",
+        "syscalls.py",
+        "refcount",
+        """
+     zapped = await zap_page_range(vma, vma.start, vma.end)
+-    for position in range(len(zapped)):
+-        await folio_put(zapped[position])
++    del zapped
+""",
+    ),
+    Mutant(
+        "munmap-stays-in-i-mmap",
+        "syscalls.py",
+        "order",
+        """
+-    mapping.i_mmap.remove(vma)
+""",
+    ),
+    Mutant(
+        "userfault-sleeps-without-a-second-look",
+        "userfaultfd.py",
+        "recheck",
+        """
+-    must_wait = index not in vma.ptes
++    must_wait = True
+""",
+    ),
+    Mutant(
+        "userfault-looks-before-it-queues",
+        "userfaultfd.py",
+        "order",
+        """
+-    current = await step("handle_userfault", vma, index, target=_uffd(vma), writes=True)
+-    waiter = (current, index)
+-    vma.uffd_waiters.append(waiter)
+     await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
+     must_wait = index not in vma.ptes
++    current = await step("handle_userfault", vma, index, target=_uffd(vma), writes=True)
++    waiter = (current, index)
++    vma.uffd_waiters.append(waiter)
+""",
+    ),
+    Mutant(
+        "userfault-keeps-the-mmap-lock",
+        "userfaultfd.py",
+        "lock",
+        """
+     must_wait = index not in vma.ptes
+-    await up_read(vma.mm.mmap_lock)
+     vmf.fault_type = "VM_FAULT_RETRY"
+@@
+     if waiter in vma.uffd_waiters:
+         vma.uffd_waiters.remove(waiter)
++    await up_read(vma.mm.mmap_lock)
+""",
+    ),
+    Mutant(
+        "unregister-wakes-nobody",
+        "userfaultfd.py",
+        "wakeup",
+        """
+-        await _wake_userfault(vma, None)
++        pass
+""",
+    ),
+    Mutant(
+        "copy-wakes-nobody",
+        "userfaultfd.py",
+        "wakeup",
+        """
+-    await _wake_userfault(vma, index)
+     return 0
+""",
+    ),
+    Mutant(
+        "copy-without-a-second-look-at-i-size",
+        "userfaultfd.py",
+        "recheck",
+        """
+     size = await i_size_read(vma.mapping.host)
+-    if index >= size:
++    if index > size + 8:
+         await spin_unlock(table.ptl)
+""",
+    ),
+    Mutant(
+        "copy-leaves-its-page-after-a-failure",
+        "userfaultfd.py",
+        "order",
+        """
+     if error:
+-        await filemap_remove_folio(mapping, folio)
+         await _discard(folio)
+         return error, None
+     await shmem_recalc_inode(inode, 1, 0)
+""",
+    ),
+    Mutant(
+        "copy-forgets-alloced",
+        "userfaultfd.py",
+        "accounting",
+        """
+-    await shmem_recalc_inode(inode, 1, 0)
++    await shmem_recalc_inode(inode, 0, 0)
+""",
+    ),
+    Mutant(
+        "copy-forgets-to-unlock-after-eexist",
+        "userfaultfd.py",
+        "lock",
+        """
+     if error:
+-        await _discard(folio)
++        await folio_put(folio)
+         return error, None
+     error = await _mfill_atomic_install_pte(vma, index, folio)
+""",
+    ),
+    Mutant(
+        "copy-fills-where-nobody-registered",
+        "userfaultfd.py",
+        "recheck",
+        """
+-        if found is None or not vma.uffd_missing or not vma.maps(index):
++        if found is None or not vma.maps(index):
+""",
+    ),
+    Mutant(
+        "copy-is-not-uptodate",
+        "userfaultfd.py",
+        "flag",
+        """
+-    folio.uptodate = True
+     folio.dirty = True
+     size = await i_size_read(inode)
+""",
+    ),
+    Mutant(
+        "split-without-freezing",
+        "huge_memory.py",
+        "refcount",
+        """
+-    if folio.refcount != folio.mapcount + folio.nr_pages + 1:
++    if folio.refcount < folio.mapcount + folio.nr_pages + 1:
+@@
+-        frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
++        frozen = await folio_ref_freeze(folio, folio.refcount)
+""",
+    ),
+    Mutant(
+        "split-keeps-what-is-behind-the-end",
+        "huge_memory.py",
+        "bound",
+        """
+-        if tail.index >= end:
++        if tail.index > end:
+""",
+    ),
+    Mutant(
+        "split-forgets-the-dropped-pages",
+        "huge_memory.py",
+        "accounting",
+        """
+-            mapping.nrpages -= 1
+             dropped += 1
+""",
+    ),
+    Mutant(
+        "split-tails-are-not-uptodate",
+        "huge_memory.py",
+        "flag",
+        """
+-        tail.uptodate = folio.uptodate
+""",
+    ),
+    Mutant(
+        "split-tails-lose-their-content",
+        "huge_memory.py",
+        "flag",
+        """
+-        tail.pages[0] = folio.pages[offset]
++        tail.pages[0] = folio.pages[0]
+""",
+    ),
+    Mutant(
+        "split-without-looking-at-the-slot",
+        "huge_memory.py",
+        "recheck",
+        """
+-    if entry is folio:
+-        frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
++    del entry
++    frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
+""",
+        equivalent="the folio is locked, so that its slots cannot change, and folio->mapping was looked at under the lock",
+    ),
+    Mutant(
+        "split-without-unmapping",
+        "huge_memory.py",
+        "order",
+        """
+-    await try_to_unmap(mapping, folio, rmap_locked=True)
+""",
+    ),
+)
