@@ -115,15 +115,19 @@ class Folio:
 
     def page_at(self, index: int) -> str:
         """The content of the page that holds ``index`` of the file."""
-        if self.freed:
-            raise UseAfterFree(f"{self} was read after it had been freed")
-        return self.pages[index - self.index]
+        return self.pages[self._offset(index, "read")]
 
     def set_page_at(self, index: int, content: str) -> None:
         """Store ``content`` into the page that holds ``index`` of the file."""
+        self.pages[self._offset(index, "written")] = content
+
+    def _offset(self, index: int, what: str) -> int:
         if self.freed:
-            raise UseAfterFree(f"{self} was written after it had been freed")
-        self.pages[index - self.index] = content
+            raise UseAfterFree(f"{self} was {what} after it had been freed")
+        if not self.index <= index < self.next_index:
+            # It has been split, or is somewhere else by now: who comes by this way holds a stale pointer.
+            raise UseAfterFree(f"{self} was {what} at index {index}, but has {self.index} to {self.next_index - 1}")
+        return index - self.index
 
     def is_unlocked(self) -> bool:
         """May the folio lock be taken now?"""

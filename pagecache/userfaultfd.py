@@ -11,9 +11,9 @@ from pagecache.filemap import filemap_remove_folio
 from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock
 from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
-from pagecache.mm import Vma, find_vma, pte_target
+from pagecache.mm import Vma, find_vma, pte_target, userfaultfd_missing
 from pagecache.shmem import Vmf, alloc_folio, shmem_add_to_page_cache
-from pagecache.step import Wait, step
+from pagecache.step import UseAfterFree, Wait, step
 
 __all__ = [
     "EVENT",
@@ -79,7 +79,10 @@ async def any_vma_missing(mapping: AddressSpace, first: int, last: int) -> bool:
         if vma.start > last or vma.end <= first:
             continue
         await step("userfaultfd_missing", vma, target=("vm_flags", vma.number))
-        if vma.uffd_missing:
+        missing = userfaultfd_missing(vma)
+        if vma not in mapping.i_mmap:
+            raise UseAfterFree(f"vma_interval_tree_foreach() stands at {vma}, which has left the tree: no i_mmap_rwsem")
+        if missing:
             return True
     return False
 

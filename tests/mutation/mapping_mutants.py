@@ -350,7 +350,7 @@ MAPPING_MUTANTS: Final = (
 +    del entry
 +    frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
 """,
-        equivalent="the folio is locked, so that its slots cannot change, and folio->mapping was looked at under the lock",
+        equivalent="the folio is locked, so its slots cannot change, and its mapping was looked at under the lock",
     ),
     Mutant(
         "split-without-unmapping",
