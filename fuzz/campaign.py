@@ -22,9 +22,11 @@ from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.profile import Profile
 from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
+from pagecache.history import Focus
 from pagecache.promises.sometimes import SightingsWatcher
 from strategies.case import Case, Failure
 from strategies.cases import case as draw_case
+from strategies.cases import focused as draw_focused
 
 __all__ = ["EXPECTED", "SCHEDULES_PER_PROGRAM", "Campaign", "Finding", "missed", "schedules", "schedules_of"]
 
@@ -75,6 +77,7 @@ class Campaign:
         findings: one for each distinct signature.
         unknown: the first verdict that was neither a pass nor a finding.
         reached: the SOMETIMES that occurred.
+        focused: it looked in some places only, so that nobody expects the others to be reached.
     """
 
     schedules: int = 0
@@ -82,11 +85,12 @@ class Campaign:
     findings: list[Finding] = field(default_factory=list)
     unknown: Verdict | None = None
     reached: set[str] = field(default_factory=set)
+    focused: bool = False
 
     @property
     def missed(self) -> list[str]:
         """The rare places that should have been reached by now and were not: then the search was vacuous."""
-        return [] if self.findings else missed(self.schedules, self.reached)
+        return [] if self.findings or self.focused else missed(self.schedules, self.reached)
 
     @classmethod
     def search(
@@ -95,6 +99,7 @@ class Campaign:
         seed: int,
         schedules_max: int | None,
         *,
+        focus: Focus | None = None,
         keep_going: bool = False,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[Campaign], None] = lambda _: None,
@@ -105,13 +110,14 @@ class Campaign:
             subject: the kernel and its promises.
             seed: the same seed makes the same search.
             schedules_max: how many runs at most; ``None`` for no limit.
+            focus: look there only.
             keep_going: after a failure, look for others (with another signature).
             stop: asked after each program.
             progress: told after each program.
         """
-        campaign = cls()
+        campaign = cls(focused=focus is not None)
         seen = set()
-        for case, run in schedules(subject, Random(seed), campaign.reached):
+        for case, run in schedules(subject, Random(seed), campaign.reached, focus):
             if run is None:
                 campaign.programs += 1
                 progress(campaign)
@@ -139,16 +145,20 @@ def missed(schedules: int, reached: set[str]) -> list[str]:
     return sorted(EXPECTED - reached) if schedules >= ENOUGH else []
 
 
-def schedules(subject: Subject, random: Random, reached: set[str] | None = None) -> Iterator[tuple[Case, Run | None]]:
+def schedules(
+    subject: Subject, random: Random, reached: set[str] | None = None, focus: Focus | None = None
+) -> Iterator[tuple[Case, Run | None]]:
     """Runs without end; ``None`` for a run says that the next program begins.
 
     Args:
         subject: the kernel.
         random: makes everything.
         reached: gets the names of the rare places that some of the runs reached.
+        focus: look there only.
     """
+    draw, name = RandomDraw(random), subject.kernel.name
     while True:
-        case = draw_case(RandomDraw(random), subject.kernel.name)
+        case = draw_focused(draw, name, focus.worlds, focus.operations) if focus else draw_case(draw, name)
         yield case, None
         yield from schedules_of(subject, case, random, reached)
 

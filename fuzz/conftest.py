@@ -2,6 +2,7 @@
 
 pytest fuzz/                         all kernels of the table
 pytest fuzz/ --kernel my_patch.py    one's own
+pytest fuzz/ --history               the museum: every real bug is found
 pytest fuzz/ --hypothesis-profile=ci the same cases every time; 'soak' for many more
 """
 
@@ -18,6 +19,7 @@ from fuzz.errors import InputError
 from fuzz.kernel_file import find_kernel
 from fuzz.known import KNOWN
 from fuzz.violation import Violation
+from pagecache.history import HISTORY, Bug
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS
 
@@ -40,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of ours."""
     group = parser.getgroup("pagecache-fuzz")
     group.addoption("--kernel", help="fuzz this kernel only: a name, or a Python file that defines KERNEL")
+    group.addoption("--history", action="store_true", help="look for the bugs of the museum, and for nothing else")
     group.addoption("--schedules", type=int, metavar="N", help="at most N schedules of each kernel")
     group.addoption("--ladders", action="store_true", help="show the ladder of each failure that was expected, too")
 
@@ -65,7 +68,10 @@ def _kernels(config: pytest.Config) -> tuple[Kernel, ...]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test for each entry of the corpus, and for each kernel and promise that it is known to break."""
-    if "entry_path" in metafunc.fixturenames:
+    if "bug" in metafunc.fixturenames:
+        bugs = [bug for bug in HISTORY if metafunc.config.getoption("--kernel") in (None, bug.name)]
+        metafunc.parametrize("bug", bugs, ids=[bug.name for bug in bugs])
+    elif "entry_path" in metafunc.fixturenames:
         paths = entry_paths(CORPUS) if CORPUS.is_dir() else []
         metafunc.parametrize("entry_path", paths, ids=[path.stem for path in paths])
     if "broken" in metafunc.fixturenames:
@@ -85,8 +91,15 @@ def _is_sound(kernel: Kernel) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The corpus first; and the kernels that are known to be broken must fail, as a strict expected failure."""
     items.sort(key=lambda item: item.path.parent.name == "fuzz" and item.path.name != "test_corpus.py")
-    pointless = [item for item in items if _parameter(item, "broken") is NOTHING]
-    if pointless:  # a kernel of one's own is not known to break anything
+    museum = config.getoption("--history")
+    pointless = [
+        item
+        for item in items
+        if item.path.parent.name == "fuzz"
+        # A kernel of one's own is not known to break anything.
+        and (_parameter(item, "broken") is NOTHING or (item.path.name == "test_history.py") != museum)
+    ]
+    if pointless:
         config.hook.pytest_deselected(items=pointless)
         items[:] = [item for item in items if item not in pointless]
     for item in items:
@@ -105,7 +118,7 @@ def _parameter(item: pytest.Item, name: str) -> object:
     if callspec is None or name not in callspec.params:
         return None
     value = callspec.params[name]
-    return value if isinstance(value, Kernel | str | Path) else NOTHING
+    return value if isinstance(value, Kernel | Bug | str | Path) else NOTHING
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from typing import Final
 
 from fuzz.corpus.toml_table import suggestion
 from fuzz.errors import KernelError
+from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
-from pagecache.kernels import KERNELS_BY_NAME
+from pagecache.kernels import LINUX_6_4
 
 __all__ = ["find_kernel", "own_corpus"]
 
 SUFFIX: Final = ".py"
-_REFERENCE: Final = KERNELS_BY_NAME["linux-6.4"]
+_REFERENCE: Final = LINUX_6_4
 """How the functions of the table are called."""
 _REMEDY: Final = "define 'KERNEL = LINUX_6_4.replace(name=..., collapse_file=...)', as pagecache/kernel.py shows"
 
@@ -32,11 +33,11 @@ def find_kernel(name: str) -> Kernel:
     Raises:
         KernelError: if there is none; the message names the file, the value and the remedy.
     """
-    if name in KERNELS_BY_NAME:
-        return KERNELS_BY_NAME[name]
+    if name in EVERY_KERNEL:
+        return EVERY_KERNEL[name]
     path = Path(name)
     if path.suffix != SUFFIX:
-        known = list(KERNELS_BY_NAME)
+        known = list(EVERY_KERNEL)
         raise KernelError(
             f"there is no kernel {name!r}; {suggestion(name, known)}, or give a .py file that defines KERNEL"
         )
@@ -56,7 +57,7 @@ def own_corpus(name: str) -> Path | None:
 
     An entry of the corpus can be replayed by anybody, and nobody else has that file.
     """
-    return None if name in KERNELS_BY_NAME else Path(name).with_name(f"{Path(name).stem}-corpus")
+    return None if name in EVERY_KERNEL else Path(name).with_name(f"{Path(name).stem}-corpus")
 
 
 def _load(path: Path) -> ModuleType:
@@ -119,9 +120,9 @@ def _parameters(signature: inspect.Signature) -> str:
 
 
 def _named(path: Path, kernel: Kernel) -> Kernel:
-    if kernel.name not in KERNELS_BY_NAME:
+    if kernel.name not in EVERY_KERNEL:
         return kernel
-    if path.stem in KERNELS_BY_NAME:
+    if path.stem in EVERY_KERNEL:
         raise KernelError(
             f"{path}: both the file and its KERNEL are called {kernel.name!r}, like one of ours; rename one"
         )

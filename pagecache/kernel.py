@@ -62,6 +62,11 @@ class Kernel:
                     f"define it with 'async def {field.name}(...)'"
                 )
 
+    @property
+    def functions(self) -> dict[str, KernelFunction]:
+        """The table, by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)[3:]}
+
     def replace(self, **changes: Any) -> Kernel:
         """This kernel with some members replaced.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis.strategies import SearchStrategy
 
 from pagecache.world import WorldSpec
@@ -10,11 +12,12 @@ from strategies.case import Case, Program
 from strategies.failures import failures
 from strategies.grammar import Choice, Draw, Writer
 from strategies.hypothesis_draw import ProductionStrategy
+from strategies.operations import Kinds
 from strategies.programs import program
 from strategies.schedules import schedule
 from strategies.worlds import world
 
-__all__ = ["case", "cases", "programs_and_worlds", "write"]
+__all__ = ["case", "cases", "focused", "programs_and_worlds", "write"]
 
 SIMPLEST = Case("", WorldSpec(), Program(()))
 
@@ -26,6 +29,12 @@ def case(draw: Draw, kernel: str, anchors: Anchors = Anchors(), like: Case = SIM
     tasks = tuple(task.name for task in its_program.tasks)
     its_schedule = schedule(draw, tasks, anchors, like.schedule)
     return Case(kernel, its_world, its_program, its_schedule, failures(draw, tasks, anchors, like.failures))
+
+
+def focused(draw: Draw, kernel: str, worlds: Sequence[WorldSpec], kinds: Kinds) -> Case:
+    """A case without deviations in one of ``worlds``, made of operations of these ``kinds`` only."""
+    its_world = draw.option(worlds, worlds[0])
+    return Case(kernel, its_world, program(draw, its_world, kinds=kinds))
 
 
 def write(value: Case, anchors: Anchors | None = None) -> list[Choice]:

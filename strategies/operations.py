@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pagecache.operations import (
@@ -30,7 +30,7 @@ from pagecache.operations import (
 from pagecache.world import WorldSpec
 from strategies.grammar import Draw
 
-__all__ = ["PARAMETERS", "operation"]
+__all__ = ["PARAMETERS", "Kinds", "operation"]
 
 Parameter = Callable[[Draw, WorldSpec, list[Any], Any], Any]
 """Draws one field: gets the world, the fields before it, and what it shall be like."""
@@ -107,9 +107,17 @@ CHANGE: Final = 0.6  # the others look: most of what the thread argued about is 
 _NAMES: Final = {made: tuple(field.name for field in dataclasses.fields(made)) for made in OPERATIONS}
 
 
-def operation(draw: Draw, world: WorldSpec, other: float, like: Operation) -> Operation:
-    """An operation without a problem in ``world``: a Collapse, with probability ``other`` another one."""
-    if draw.boolean(other, type(like) not in COLLAPSE):
+Kinds = Sequence[type[Operation]]
+
+
+def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds: Kinds = ()) -> Operation:
+    """An operation without a problem in ``world``: a Collapse, with probability ``other`` another one.
+
+    With ``kinds``, one of those instead, all equally likely.
+    """
+    if kinds:
+        made = draw.option(kinds, type(like))
+    elif draw.boolean(other, type(like) not in COLLAPSE):
         made = draw.mostly(LOOKS, CHANGES, CHANGE, type(like))
     else:
         made = draw.option(COLLAPSE, type(like))

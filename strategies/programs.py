@@ -10,7 +10,7 @@ from pagecache.operations import Collapse, Operation
 from pagecache.world import WorldSpec
 from strategies.case import Program, TaskSpec
 from strategies.grammar import ALWAYS, Draw, Span
-from strategies.operations import operation
+from strategies.operations import Kinds, operation
 
 __all__ = ["OPERATIONS_MAX", "TASKS_MAX", "named", "program"]
 
@@ -38,15 +38,27 @@ def named(threads: Iterable[Thread]) -> Program:
     return Program(tuple(tasks))
 
 
-def program(draw: Draw, world: WorldSpec, like: Program = Program(())) -> Program:  # noqa: B008 - a value
-    """A program whose operations make sense in ``world``.  Names are not drawn: what is written loses its own."""
+def program(
+    draw: Draw,
+    world: WorldSpec,
+    like: Program = Program(()),  # noqa: B008 - a value
+    kinds: Kinds = (),
+) -> Program:
+    """A program whose operations make sense in ``world``, if ``kinds`` are given of these only.
+
+    Names are not drawn: what is written loses its own.
+    """
     threads = tuple(task.operations for task in like.tasks)
-    return named(draw.many(Span.TASK, ANOTHER_TASK, lambda number, one: _thread(draw, world, number, one), threads, ()))
+
+    def thread(number: int, one: Thread) -> Thread:
+        return _thread(draw, world, number, one, kinds)
+
+    return named(draw.many(Span.TASK, ANOTHER_TASK, thread, threads, ()))
 
 
-def _thread(draw: Draw, world: WorldSpec, task: int, like: Thread) -> Thread:
+def _thread(draw: Draw, world: WorldSpec, task: int, like: Thread, kinds: Kinds) -> Thread:
     def one(number: int, wanted: Operation) -> Operation:
         first = task == 0 and number == 0
-        return operation(draw, world, NOT_A_COLLAPSE_FIRST if first else NOT_A_COLLAPSE, wanted)
+        return operation(draw, world, NOT_A_COLLAPSE_FIRST if first else NOT_A_COLLAPSE, wanted, kinds)
 
     return draw.many(Span.OPERATION, ANOTHER_OPERATION, one, like, Collapse(0))

@@ -11,12 +11,13 @@ from fuzz.commands.options import common_options
 from fuzz.commands.output import leave
 from fuzz.commands.status import Status
 from fuzz.corpus.vocabulary import promise_summaries
+from pagecache.history import HISTORY
 from pagecache.kernels import KERNELS
 from pagecache.operations import OPERATIONS
 
 __all__ = ["list_"]
 
-TABLES = ("kernels", "operations", "promises")
+TABLES = ("kernels", "operations", "promises", "history")
 
 
 def _tables() -> dict[str, dict[str, str]]:
@@ -24,6 +25,7 @@ def _tables() -> dict[str, dict[str, str]]:
         "kernels": {kernel.name: f"{kernel.summary} ({kernel.source})" for kernel in KERNELS},
         "operations": {kind.__name__: (kind.__doc__ or "").splitlines()[0].replace("``", "") for kind in OPERATIONS},
         "promises": promise_summaries(),
+        "history": {bug.name: f"{bug.title} (fixed by {bug.fix}, {bug.release})" for bug in HISTORY},
     }
 
 
@@ -31,12 +33,12 @@ def _tables() -> dict[str, dict[str, str]]:
 @click.argument("what", type=click.Choice(TABLES), required=False)
 @common_options
 def list_(what: str | None, *, as_json: bool) -> NoReturn:
-    """What there is: kernels, operations of programs, promises."""
+    """What there is: kernels, operations of programs, promises, the museum of real bugs."""
     tables = {name: table for name, table in _tables().items() if what in (None, name)}
     text = "\n\n".join(_as_text(name, table) for name, table in tables.items())
     leave(Status.HELD, text, tables, as_json=as_json)
 
 
 def _as_text(name: str, table: Mapping[str, str]) -> str:
-    width = max(map(len, table))
+    width = max(map(len, table), default=0)
     return "\n".join([f"{name}:", *(f"  {key:{width}}  {value}" for key, value in table.items())])

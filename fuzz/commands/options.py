@@ -16,8 +16,8 @@ from fuzz.corpus.entry import Entry
 from fuzz.corpus.store import load
 from fuzz.corpus.vocabulary import vocabulary
 from fuzz.kernel_file import find_kernel, own_corpus
+from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
-from pagecache.kernels import KERNELS_BY_NAME
 
 __all__ = [
     "CORPUS",
@@ -55,7 +55,7 @@ class Chosen:
     @property
     def option(self) -> str:
         """What must be added to a command so that it finds this kernel; empty for those of the list."""
-        return "" if self.kernel.name in KERNELS_BY_NAME else f" --kernel {shlex.quote(self.given)}"
+        return "" if self.kernel.name in EVERY_KERNEL else f" --kernel {shlex.quote(self.given)}"
 
     @property
     def corpus(self) -> Path:

@@ -19,6 +19,7 @@ from fuzz.engine.verdict import HELD, Outcome, Verdict
 from fuzz.prose import count
 from fuzz.report.report import verdict_lines
 from fuzz.subject import Subject
+from pagecache.history import HISTORY_BY_NAME
 from pagecache.promises import DEFAULT_PROMISES
 
 __all__ = ["run"]
@@ -61,6 +62,8 @@ def run(
 ) -> NoReturn:
     """Search for a schedule that breaks a promise; shrink it and save it in the corpus.
 
+    A kernel of the museum is searched where its bug is.
+
     Exits with 0 if none was seen, 1 if one was, 3 if the search proves nothing.
     """
     if minutes is not None and schedules is not None:
@@ -77,8 +80,15 @@ def run(
         keeper = Keeper(kernel, directory or kernel.corpus, seed, shown, quiet=as_json)
         try:
             judged = [promise for promise in DEFAULT_PROMISES if promise.name not in without]
+            bug = HISTORY_BY_NAME.get(kernel.kernel.name)
             campaign = Campaign.search(
-                Subject(kernel.kernel, judged), seed, schedules, keep_going=keep_going, stop=time_is_up, progress=keeper
+                Subject(kernel.kernel, judged),
+                seed,
+                schedules,
+                focus=bug.focus if bug else None,
+                keep_going=keep_going,
+                stop=time_is_up,
+                progress=keeper,
             )
             keeper(campaign)
         except KeyboardInterrupt:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from fuzz.corpus.entry_reader import Vocabulary
+from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
-from pagecache.kernels import KERNELS
 from pagecache.promises import PROMISES
 
 __all__ = ["ENGINE_PROMISES", "promise_summaries", "vocabulary"]
@@ -27,7 +27,7 @@ def vocabulary(kernel: Kernel | None = None) -> Vocabulary:
     Args:
         kernel: one more, from a file.
     """
-    names = [known.name for known in KERNELS]
+    names = list(EVERY_KERNEL)
     if kernel is not None and kernel.name not in names:
         names.append(kernel.name)
     return Vocabulary(names, list(promise_summaries()))
