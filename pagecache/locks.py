@@ -89,7 +89,7 @@ def release(lock: SpinLock, current: Task) -> None:
         raise KernelBug(f"{current} released the spinlock {lock}, held by {lock.owner}")
     lock.owner = None
     current.held.remove(lock)
-    current.atomic -= 1
+    current.leave_atomic()
 
 
 async def spin_lock(lock: SpinLock) -> Task:
@@ -215,4 +215,4 @@ async def rcu_read_lock() -> None:
 async def rcu_read_unlock() -> None:
     """``rcu_read_unlock()``."""
     current = await step("rcu_read_unlock")
-    current.atomic -= 1
+    current.leave_atomic()

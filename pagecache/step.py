@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import ClassVar, NamedTuple
 
-__all__ = ["KernelBug", "Oops", "Step", "Target", "Task", "UseAfterFree", "Wait", "step"]
+__all__ = ["KernelBug", "Oops", "RcuSection", "Step", "Target", "Task", "UseAfterFree", "Wait", "step"]
 
 Target = tuple[str, int]
 """What a step touches: a kind of object and its number, for example ``("slot", 1)``.
@@ -95,12 +95,21 @@ step = Step
 """How model code spells it: ``current = await step(...)``."""
 
 
+class RcuSection:
+    """A stretch of atomic context of one task; no grace period that begins in it ends in it."""
+
+    __slots__ = ("over",)
+
+    def __init__(self) -> None:
+        self.over = False
+
+
 class Task:
     """One thread of the program, and what the kernel keeps in ``current`` for it."""
 
-    __slots__ = ("atomic", "failing", "held", "name", "number")
+    __slots__ = ("atomic", "failing", "held", "name", "number", "section")
     # Which locks are held is known from the locks, and what else is atomic from where the task stands.
-    __fingerprint_skip__: ClassVar = ("atomic", "failing", "held")
+    __fingerprint_skip__: ClassVar = ("atomic", "failing", "held", "section")
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
@@ -111,6 +120,24 @@ class Task:
         """The locks this task holds, in the order in which it took them."""
         self.failing = False
         """Set by the driver before it resumes the task: this step is to fail."""
+        self.section: RcuSection | None = None
+        """The atomic context it is in, once somebody asked for it: see rcu_section()."""
+
+    def rcu_section(self) -> RcuSection:
+        """What the task reads without a lock now stays allocated until this section is over.
+
+        Spinlocks count as RCU read-side sections, as they do since the flavours of RCU were merged (4.20).
+        """
+        if self.section is None:
+            self.section = RcuSection()
+        return self.section
+
+    def leave_atomic(self) -> None:
+        """One spinlock or RCU section less; with the last one, what was protected by it is not any more."""
+        self.atomic -= 1
+        if not self.atomic and self.section is not None:
+            self.section.over = True
+            self.section = None
 
     def __str__(self) -> str:
         return self.name
