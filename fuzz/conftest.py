@@ -21,7 +21,7 @@ from fuzz.known import KNOWN
 from fuzz.violation import Violation
 from pagecache.history import HISTORY, Bug
 from pagecache.kernel import Kernel
-from pagecache.kernels import KERNELS
+from pagecache.kernels import FUZZED
 
 CORPUS: Final = Path(__file__).parent.parent / "corpus"
 
@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _kernels(config: pytest.Config) -> tuple[Kernel, ...]:
     name = config.getoption("--kernel")
-    return KERNELS if name is None else (find_kernel(name),)
+    return FUZZED if name is None else (find_kernel(name),)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -18,10 +18,10 @@ from pagecache.inode import AddressSpace
 from pagecache.locks import rcu_read_lock, rcu_read_unlock
 from pagecache.step import step
 from pagecache.xarray import (
-    XA_RETRY_ENTRY,
     Entry,
     XaState,
     xa_is_retry,
+    xas_find,
     xas_load,
     xas_lock_irq,
     xas_reload,
@@ -41,6 +41,7 @@ __all__ = [
     "find_get_entries",
     "find_lock_entries",
     "mapping_seek_hole_data",
+    "put_entry",
     "spin_while_frozen",
 ]
 
@@ -53,34 +54,41 @@ async def filemap_get_entry(mapping: AddressSpace, index: int) -> Entry:
 
     The speculative lookup: load the slot, get a reference unless there is none, and look whether the
     slot still says the same.  No promise about the folio's lock, flags or mapping: a caller who cares
-    locks the folio and checks again.  Its RCU section contains nothing that could sleep.
+    locks the folio and checks again.
     """
     xas = XaState(mapping.i_pages, index)
+    await rcu_read_lock()
     while True:
-        entry = await find_get_slot(xas)
-        if xa_is_retry(entry):
-            continue
-        return entry
+        xas_reset(xas)
+        entry = await xas_load(xas)
+        got = await _get_found(xas, entry)
+        if got:
+            break
+    await rcu_read_unlock()
+    return entry
 
 
-async def find_get_slot(xas: XaState) -> Entry:
-    """One round of the ``repeat:`` loop of a lookup; RETRY says that it has to go round again."""
-    entry = await xas_load(xas)
+async def _get_found(xas: XaState, entry: Entry) -> bool:
+    """The rest of one round of the ``repeat:`` loop of a lookup: a reference to the folio it found.
+
+    Returns:
+        False, with the cursor reset, if the lookup has to go round again.
+    """
     if xa_is_retry(entry):
         await xas_retry(xas)
-        return entry
+        return False
     if not isinstance(entry, Folio):
-        return entry
+        return True
     got = await folio_try_get(entry)
     if not got:
         await spin_while_frozen(xas, entry)
-        return XA_RETRY_ENTRY
+        return False
     again = await xas_reload(xas)
     if again is not entry:
         await folio_put(entry)
         xas_reset(xas)
-        return XA_RETRY_ENTRY
-    return entry
+        return False
+    return True
 
 
 async def spin_while_frozen(xas: XaState, folio: Folio) -> None:
@@ -93,7 +101,7 @@ async def spin_while_frozen(xas: XaState, folio: Folio) -> None:
         "cpu_relax",
         folio,
         target=("refcount", folio.number),
-        ready=lambda: folio.refcount != 0 or xas.xa.slots[xas.index] is not folio,
+        ready=lambda: folio.refcount != 0 or xas.xa.entry_at(xas.index) is not folio,
         waits_for=folio.freeze_waits_for,
         spins=True,
     )
@@ -103,16 +111,13 @@ async def spin_while_frozen(xas: XaState, folio: Folio) -> None:
 async def find_get_entry(xas: XaState, last: int) -> Entry:
     """``find_get_entry(xas, last, XA_PRESENT)``: the next entry up to ``last``, a folio with a reference.
 
-    The cursor is left at the index where it was found; the caller moves it on.
+    The cursor is left where it was found; the next call goes on behind that.
     """
-    while xas.index <= last and xas.index < len(xas.xa.slots):
-        entry = await find_get_slot(xas)
-        if xa_is_retry(entry):
-            continue
-        if entry is not None:
+    while True:
+        entry = await xas_find(xas, last)
+        got = await _get_found(xas, entry)
+        if got:
             return entry
-        xas_set(xas, xas.index + 1)
-    return None
 
 
 async def find_lock_entries(mapping: AddressSpace, start: int, last: int) -> list[tuple[int, Entry]]:
@@ -129,10 +134,8 @@ async def find_lock_entries(mapping: AddressSpace, start: int, last: int) -> lis
             break
         index = xas.index
         if not isinstance(entry, Folio):
-            xas_set(xas, index + 1)
             found.append((index, entry))
             continue
-        xas_set(xas, entry.next_index)
         if entry.index < start or entry.next_index - 1 > last:
             await folio_put(entry)
             continue
@@ -159,7 +162,6 @@ async def find_get_entries(mapping: AddressSpace, start: int, last: int) -> list
         if entry is None:
             break
         found.append((xas.index, entry))
-        xas_set(xas, entry.next_index if isinstance(entry, Folio) else xas.index + 1)
     await rcu_read_unlock()
     return found
 
@@ -208,7 +210,7 @@ async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, wh
         index = xas.index
         if start < index:
             if not seek_data:
-                await _put(entry)
+                await put_entry(entry)
                 answer = start
                 break
             start = index
@@ -218,12 +220,13 @@ async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, wh
             data = await folio_test_uptodate(entry)
             behind = entry.next_index
         if data == seek_data:
-            await _put(entry)
+            await put_entry(entry)
             answer = start
             break
         start = behind
-        xas_set(xas, behind)
-        await _put(entry)
+        if isinstance(entry, Folio) and entry.order:
+            xas_set(xas, behind)
+        await put_entry(entry)
         if start >= end:
             answer = "ENXIO" if seek_data else end
             break
@@ -231,6 +234,7 @@ async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, wh
     return answer
 
 
-async def _put(entry: Entry) -> None:
+async def put_entry(entry: Entry) -> None:
+    """``folio_put()`` of what a lookup found, if that is a folio."""
     if isinstance(entry, Folio):
         await folio_put(entry)

@@ -8,7 +8,17 @@ from pagecache.locks import down_read, up_read
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem_charge import shmem_uncharge_6_6
 from pagecache.step import step
-from pagecache.xarray import XaState, xas_load, xas_lock_irq, xas_set, xas_store, xas_unlock_irq
+from pagecache.xarray import (
+    XaState,
+    xas_destroy,
+    xas_load,
+    xas_lock_irq,
+    xas_set,
+    xas_split,
+    xas_split_alloc,
+    xas_store,
+    xas_unlock_irq,
+)
 
 __all__ = ["split_folio"]
 
@@ -20,9 +30,10 @@ async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
     behind the end of the file, which leave the page cache.
 
     Returns:
-        Empty; ``"EAGAIN"`` if somebody else holds a reference; ``"EBUSY"`` if it has left the cache.
+        Empty; ``"EAGAIN"`` if somebody else holds a reference; ``"EBUSY"`` if it has left the cache; ``"ENOMEM"``
+        without memory for the nodes.
 
-    Leaves out: the nodes of the xarray, migration entries (a file's pages are simply unmapped and
+    Leaves out: migration entries (a file's pages are simply unmapped and
     faulted in again), the deferred split queue.
     """
     if folio.mapping is None:
@@ -30,15 +41,20 @@ async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
     inode = mapping.host
     current = await down_read(mapping.i_mmap_rwsem)
     vm_bug_on_folio(folio.locked_by is not current, folio, f"split by {current} without its lock")
+    xas = XaState(mapping.i_pages, folio.index)
+    await xas_split_alloc(xas, folio, folio.order)
+    if xas.error:
+        await up_read(mapping.i_mmap_rwsem)
+        return xas.error
     # Sampled once: "EOF may change from under us, but nothing behind it can come into use".
     size = await i_size_read(inode)
     end = max(size, inode.info.fallocend)
     await step("can_split_folio", folio, target=("refcount", folio.number))
     if folio.refcount != folio.mapcount + folio.nr_pages + 1:
         await up_read(mapping.i_mmap_rwsem)
+        await xas_destroy(xas)
         return "EAGAIN"
     await try_to_unmap(mapping, folio, rmap_locked=True)
-    xas = XaState(mapping.i_pages, folio.index)
     await xas_lock_irq(xas)
     entry = await xas_load(xas)
     frozen = False
@@ -47,8 +63,11 @@ async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
     if not frozen:
         await xas_unlock_irq(xas)
         await up_read(mapping.i_mmap_rwsem)
+        await xas_destroy(xas)
         return "EAGAIN"
 
+    # One entry becomes an entry for each page, all of them the head as yet.
+    await xas_split(xas, folio, folio.order)
     # The tails, from the last: each comes to life with its own slot while the head is still frozen,
     # so that a lookup that finds the head in a tail's slot spins until the tail is stored.
     tails: list[Folio] = []

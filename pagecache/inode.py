@@ -61,14 +61,14 @@ class Inode:
 
     __slots__ = ("i_blocks", "i_lock", "i_mapping", "i_private", "i_rwsem", "i_size", "info")
 
-    def __init__(self, nr_slots: int, size: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
+    def __init__(self, i_pages: XArray, size: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
         self.i_rwsem = RwSemaphore("i_rwsem", "i_rwsem")
         self.i_lock = SpinLock("i_lock", "i_lock")
         self.i_size = size
         self.i_blocks = 0
         self.i_private: ShmemFalloc | None = None
         self.info = ShmemInodeInfo()
-        self.i_mapping = AddressSpace(self, nr_slots, hpage_pmd_order, memory, kernel)
+        self.i_mapping = AddressSpace(self, i_pages, hpage_pmd_order, memory, kernel)
 
 
 class AddressSpace:
@@ -81,10 +81,10 @@ class AddressSpace:
     __fingerprint_skip__: ClassVar = ("hpage_pmd_order", "kernel", "memory")
     __slots__ = ("host", "hpage_pmd_order", "i_mmap", "i_mmap_rwsem", "i_pages", "kernel", "memory", "nrpages")
 
-    def __init__(self, host: Inode, nr_slots: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
+    def __init__(self, host: Inode, i_pages: XArray, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
         self.host = host
         self.hpage_pmd_order = hpage_pmd_order
-        self.i_pages = XArray(nr_slots)
+        self.i_pages = i_pages
         self.nrpages = 0
         self.i_mmap_rwsem = RwSemaphore("i_mmap_rwsem", "i_mmap_rwsem")
         self.i_mmap: list[Vma] = []

@@ -45,6 +45,7 @@ class Kernel:
     filemap_get_entry: KernelFunction
     shmem_get_folio: KernelFunction
     shmem_fault: KernelFunction
+    shmem_setattr: KernelFunction
     shmem_undo_range: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction
     handle_userfault: KernelFunction

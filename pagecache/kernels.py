@@ -31,6 +31,8 @@ from pagecache.fault import shmem_fault
 from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
 from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
+from pagecache.mended import seek as mended_seek
+from pagecache.mended import setattr as mended_setattr
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem import shmem_get_folio
 from pagecache.shmem_charge import (
@@ -40,11 +42,20 @@ from pagecache.shmem_charge import (
     shmem_uncharge_4_8,
     shmem_uncharge_6_6,
 )
-from pagecache.syscalls import mincore_page
+from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
 
-__all__ = ["KERNELS", "KERNELS_BY_NAME", "LINUX_4_8", "LINUX_6_2", "LINUX_6_4", "LINUX_2026"]
+__all__ = [
+    "FUZZED",
+    "KERNELS",
+    "KERNELS_BY_NAME",
+    "LINUX_4_8",
+    "LINUX_6_2",
+    "LINUX_6_4",
+    "LINUX_2026",
+    "LINUX_2026_MENDED",
+]
 
 LINUX_6_2: Final = Kernel(
     name="linux-6.2",
@@ -58,6 +69,7 @@ LINUX_6_2: Final = Kernel(
     filemap_get_entry=filemap_get_entry,
     shmem_get_folio=shmem_get_folio,
     shmem_fault=shmem_fault,
+    shmem_setattr=shmem_setattr,
     shmem_undo_range=shmem_undo_range,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
     handle_userfault=handle_userfault,
@@ -143,6 +155,14 @@ LINUX_2026: Final = LINUX_6_4.replace(
     shmem_uncharge=shmem_uncharge_6_6,
 )
 
+LINUX_2026_MENDED: Final = LINUX_2026.replace(
+    name="linux-2026-mended",
+    summary="2026, without the mistakes that this fuzzer found",
+    source="pagecache/mended/",
+    mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
+    shmem_setattr=mended_setattr.shmem_setattr,
+)
+
 KERNELS: Final[tuple[Kernel, ...]] = (
     LINUX_4_8,  # 2016
     LINUX_6_2,  # what the thread began with
@@ -157,4 +177,7 @@ KERNELS: Final[tuple[Kernel, ...]] = (
     LINUX_2026,
 )
 
-KERNELS_BY_NAME: Final = {kernel.name: kernel for kernel in KERNELS}
+FUZZED: Final = (*KERNELS, LINUX_2026_MENDED)
+"""The protocols, and today's kernel as it could be."""
+
+KERNELS_BY_NAME: Final = {kernel.name: kernel for kernel in FUZZED}

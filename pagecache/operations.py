@@ -26,7 +26,6 @@ from pagecache.syscalls import (
     shmem_file_read,
     shmem_file_write,
     shmem_punch_hole,
-    shmem_setattr_size,
 )
 from pagecache.userfaultfd import EVENT, mfill_atomic, userfaultfd_register, userfaultfd_unregister
 from pagecache.world import World, WorldSpec
@@ -222,7 +221,8 @@ class Truncate(Operation):
     size: int
 
     async def run(self, world: World, tag: str) -> Result:
-        return await shmem_setattr_size(world.inode, self.size)
+        result: int = await world.kernel.shmem_setattr(world.inode, self.size)
+        return result
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -23,7 +23,15 @@ from pagecache.folio import (
 from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
 from pagecache.mm import Vma, pte_target, userfaultfd_missing
 from pagecache.step import step
-from pagecache.xarray import XaState, xas_find_conflict, xas_lock_irq, xas_store, xas_unlock_irq
+from pagecache.xarray import (
+    XaState,
+    xas_find_conflict,
+    xas_lock_irq,
+    xas_nomem,
+    xas_set_err,
+    xas_store,
+    xas_unlock_irq,
+)
 
 __all__ = [
     "SGP_CACHE",
@@ -73,23 +81,30 @@ async def shmem_add_to_page_cache(folio: Folio, mapping: AddressSpace, index: in
     """``shmem_add_to_page_cache()`` of a small folio over a hole.
 
     Returns:
-        Empty, or ``"EEXIST"`` if anything at all stands there, a RETRY entry included.
+        Empty; ``"EEXIST"`` if anything at all stands there, a RETRY entry included; ``"ENOMEM"`` without memory for
+        the nodes of the tree.
     """
     folio.refcount += folio.nr_pages  # nobody can see it yet
     folio.mapping = mapping
     folio.index = index
     xas = XaState(mapping.i_pages, index, folio.order)
-    await xas_lock_irq(xas)
-    conflict = await xas_find_conflict(xas)
-    if conflict is not None:
+    while True:
+        await xas_lock_irq(xas)
+        conflict = await xas_find_conflict(xas)
+        if conflict is not None:
+            xas_set_err(xas, "EEXIST")
+        else:
+            await xas_store(xas, folio)
+            if not xas.error:
+                mapping.nrpages += folio.nr_pages
         await xas_unlock_irq(xas)
+        again = await xas_nomem(xas)
+        if not again:
+            break
+    if xas.error:
         folio.mapping = None
         folio.refcount -= folio.nr_pages
-        return "EEXIST"
-    await xas_store(xas, folio)
-    mapping.nrpages += folio.nr_pages
-    await xas_unlock_irq(xas)
-    return ""
+    return xas.error
 
 
 async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = None) -> tuple[str, Folio | None]:
@@ -144,7 +159,9 @@ async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = 
         if error:
             await folio_unlock(fresh)
             await folio_put(fresh)
-            continue
+            if error == "EEXIST":
+                continue
+            return error, None
         await shmem_recalc_inode(inode, 1, 0)
         await folio_add_lru(fresh)
         # Let SGP_FALLOC use the SGP_WRITE optimisation on a new folio: it stays !uptodate.

@@ -20,7 +20,18 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import ClassVar, NamedTuple
 
-__all__ = ["KernelBug", "Oops", "RcuSection", "Step", "Target", "Task", "UseAfterFree", "Wait", "step"]
+__all__ = [
+    "KernelBug",
+    "Oops",
+    "RcuSection",
+    "Step",
+    "Target",
+    "Task",
+    "UseAfterFree",
+    "Wait",
+    "step",
+    "warn_on_once",
+]
 
 Target = tuple[str, int]
 """What a step touches: a kind of object and its number, for example ``("slot", 1)``.
@@ -156,3 +167,13 @@ class UseAfterFree(KernelBug):
 
 class Oops(KernelBug):
     """The kernel followed a pointer that leads nowhere."""
+
+
+def warn_on_once(error: str, what: str) -> None:
+    """``WARN_ON_ONCE()``: the kernel goes on, but whoever wrote it did not think that this can happen.
+
+    Raises:
+        KernelBug: if there is an ``error``.
+    """
+    if error:
+        raise KernelBug(f"WARN_ON_ONCE: {what}: {error}")

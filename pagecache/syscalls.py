@@ -31,7 +31,7 @@ __all__ = [
     "shmem_file_read",
     "shmem_file_write",
     "shmem_punch_hole",
-    "shmem_setattr_size",
+    "shmem_setattr",
 ]
 
 END_OF_FILE: Final = 0
@@ -137,7 +137,7 @@ async def mincore_page(vma: Vma, index: int) -> int:
     return int(uptodate)
 
 
-async def shmem_setattr_size(inode: Inode, size: int) -> int:
+async def shmem_setattr(inode: Inode, size: int) -> int:
     """``shmem_setattr()`` of ATTR_SIZE, that is ftruncate(), to ``size`` pages."""
     await down_write(inode.i_rwsem)
     old_size = inode.i_size

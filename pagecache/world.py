@@ -13,6 +13,7 @@ from pagecache.inode import BLOCKS_PER_PAGE, Inode
 from pagecache.kernel import Kernel
 from pagecache.mm import Mm, Vma
 from pagecache.step import Step
+from pagecache.xarray import XArray
 
 __all__ = ["PAGES_MAX", "PAGE_STATES", "VMAS_MAX", "VmaSpec", "World", "WorldSpec"]
 
@@ -77,6 +78,15 @@ class WorldSpec:
     size: int = 2
     vmas: tuple[VmaSpec, ...] = (VmaSpec(),)
 
+    @property
+    def chunk_shift(self) -> int:
+        """What XA_CHUNK_SHIFT is in this world: small, so that small files have real trees.
+
+        HPAGE_PMD_ORDER is no multiple of it in any Linux (9 of 6, 9 of 4, 13 of 6, ...): so a huge page always has
+        sibling entries, and joining the slots of a full node never needs another node above it.
+        """
+        return 3 if self.hpage_order == 2 else 2
+
     def __post_init__(self) -> None:
         if not 1 <= self.hpage_order <= HPAGE_ORDER_MAX:
             raise ValueError(f"hpage_order is {self.hpage_order}; choose 1 to {HPAGE_ORDER_MAX}")
@@ -119,7 +129,7 @@ class World:
         self.spec = spec
         self.kernel = kernel
         self.memory = Memory()
-        self.inode = Inode(len(spec.pages), spec.size, spec.hpage_order, self.memory, kernel)
+        self.inode = Inode(XArray(len(spec.pages), spec.chunk_shift), spec.size, spec.hpage_order, self.memory, kernel)
         self.mapping = self.inode.i_mapping
         self.mms: dict[str, Mm] = {}
         self.vmas: list[Vma] = []

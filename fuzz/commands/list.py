@@ -12,7 +12,7 @@ from fuzz.commands.output import leave
 from fuzz.commands.status import Status
 from fuzz.corpus.vocabulary import promise_summaries
 from pagecache.history import HISTORY
-from pagecache.kernels import KERNELS
+from pagecache.kernels import FUZZED
 from pagecache.operations import OPERATIONS
 
 __all__ = ["list_"]
@@ -22,7 +22,7 @@ TABLES = ("kernels", "operations", "promises", "history")
 
 def _tables() -> dict[str, dict[str, str]]:
     return {
-        "kernels": {kernel.name: f"{kernel.summary} ({kernel.source})" for kernel in KERNELS},
+        "kernels": {kernel.name: f"{kernel.summary} ({kernel.source})" for kernel in FUZZED},
         "operations": {kind.__name__: (kind.__doc__ or "").splitlines()[0].replace("``", "") for kind in OPERATIONS},
         "promises": promise_summaries(),
         "history": {bug.name: f"{bug.title} (fixed by {bug.fix}, {bug.release})" for bug in HISTORY},

@@ -22,6 +22,7 @@ from pagecache.collapse.scan import (
     SCAN_PAGE_FILLED,
     SCAN_PAGE_LOCK,
     SCAN_PTE_MAPPED_HUGEPAGE,
+    SCAN_STORE_FAILED,
     SCAN_SUCCEED,
     SCAN_TRUNCATED,
     CollapseControl,
@@ -50,6 +51,7 @@ from pagecache.locks import down_read, up_read
 from pagecache.mm import Mm
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
+from pagecache.step import warn_on_once
 from pagecache.userfaultfd import any_vma_missing
 from pagecache.xarray import (
     XA_RETRY_ENTRY,
@@ -198,10 +200,14 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
                 entry = await xas_next(xas)
                 if entry is None:
                     await xas_store(xas, XA_RETRY_ENTRY)
+                    if xas.error:
+                        # The nodes that xas_create_range() made may have gone while the lock was dropped.
+                        result = SCAN_STORE_FAILED
+                        break
                     nr_none_check += 1
-            if nr_none != nr_none_check:
+            if result == SCAN_SUCCEED and nr_none != nr_none_check:
                 result = SCAN_PAGE_FILLED
-            else:
+            elif result == SCAN_SUCCEED:
                 # If user space observed a missing page in a VMA with a MISSING userfaultfd, it may
                 # expect an event for it, which we must not suppress.  Any userfaultfd registered
                 # from here on cannot observe a missing page, thanks to the RETRY entries.
@@ -245,6 +251,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
     # Join all the small entries into a single multi-index entry.
     xas_set_order(xas, start, order)
     await xas_store(xas, hpage)
+    warn_on_once(xas.error, "xas_store() of the huge folio")
     await xas_unlock_irq(xas)
 
     await kernel.retract_page_tables(mapping, start)

@@ -18,7 +18,7 @@ from fuzz.kernel_file import find_kernel
 from fuzz.search import exhaustive
 from fuzz.search.exhaustive import Exhausted
 from fuzz.subject import Subject
-from pagecache.kernels import KERNELS
+from pagecache.kernels import FUZZED
 from pagecache.operations import OPERATIONS
 from pagecache.promises import PROMISES
 
@@ -52,7 +52,7 @@ def campaign(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> list[dict[str, A
 
 
 def test_list_names_everything_there_is(run: Run) -> None:
-    names = [each.name for each in (*KERNELS, *PROMISES)] + [kind.__name__ for kind in OPERATIONS]
+    names = [each.name for each in (*FUZZED, *PROMISES)] + [kind.__name__ for kind in OPERATIONS]
 
     result = run("list")
     assert result.exit_code == 0
@@ -61,8 +61,8 @@ def test_list_names_everything_there_is(run: Run) -> None:
 
 
 def test_list_as_json_is_one_object(run: Run) -> None:
-    assert set(one_object(run("list", "--json"))) == {"kernels", "operations", "promises"}
-    assert list(one_object(run("list", "kernels", "--json"))["kernels"]) == [kernel.name for kernel in KERNELS]
+    assert set(one_object(run("list", "--json"))) == {"kernels", "operations", "promises", "history"}
+    assert list(one_object(run("list", "kernels", "--json"))["kernels"]) == [kernel.name for kernel in FUZZED]
 
 
 # run

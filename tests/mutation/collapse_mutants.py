@@ -17,8 +17,8 @@ COLLAPSE_MUTANTS: Final = (
         PROTOCOL,
         "recheck",
         """
--            if nr_none != nr_none_check:
-+            if nr_none < nr_none_check:
+-            if result == SCAN_SUCCEED and nr_none != nr_none_check:
++            if result == SCAN_SUCCEED and nr_none < nr_none_check:
 """,
     ),
     Mutant(
@@ -45,7 +45,7 @@ COLLAPSE_MUTANTS: Final = (
         "order",
         """
 -                    await xas_store(xas, XA_RETRY_ENTRY)
-                     nr_none_check += 1
+                     if xas.error:
 """,
     ),
     Mutant(
@@ -172,7 +172,7 @@ COLLAPSE_MUTANTS: Final = (
         """
 -    await folio_mark_uptodate(hpage)
 @@
-     await xas_store(xas, hpage)
+     warn_on_once(xas.error, "xas_store() of the huge folio")
      await xas_unlock_irq(xas)
 +    await folio_mark_uptodate(hpage)
 """,

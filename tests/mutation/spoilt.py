@@ -10,8 +10,8 @@ import json
 import sys
 import time
 
+from catalogue import MUTANTS_BY_NAME
 from mutant import plant
-from mutants import MUTANTS_BY_NAME
 
 BUDGET = 20_000
 """Schedules: about what ``pagecache-fuzz run`` tries in half a minute."""

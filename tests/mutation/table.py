@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+from catalogue import MUTANTS, MUTANTS_BY_NAME
 from mutant import Mutant
-from mutants import MUTANTS, MUTANTS_BY_NAME
 from spoilt import BUDGET
 
 __all__ = ["look_for", "main"]

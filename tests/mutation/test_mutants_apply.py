@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 import pytest
+from catalogue import MUTANTS
 from mutant import Mutant, patched
-from mutants import MUTANTS
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

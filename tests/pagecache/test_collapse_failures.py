@@ -270,6 +270,7 @@ INJECTED = {
     "folio_alloc": (SCAN_ALLOC_HUGE_PAGE_FAIL, "ENOMEM"),
     "mem_cgroup_charge": (SCAN_CGROUP_CHARGE_FAIL, "EBUSY"),
     "xas_create_range": (SCAN_SUCCEED, 0),  # once: there is another try
+    "xas_create": (SCAN_SUCCEED, 0),  # xas_create_range() has made the nodes, so that no memory is needed
     "shmem_charge": (SCAN_FAIL, "EINVAL"),
     "copy_mc_highpage": (SCAN_COPY_MC, "EINVAL"),
 }

@@ -303,7 +303,8 @@ def test_a_collapse_that_nobody_disturbs_follows_its_scheme(kernel: str) -> None
     hand = collapse(world(DATA_HOLE, kernel))
 
     assert hand.finish() == SCAN_SUCCEED
-    assert hand.steps == SCHEMES[kernel]
+    # Making room for an entry is part of xas_store(), and nobody can tell when it happens.
+    assert [step for step in hand.steps if not step.startswith("xas_create(")] == SCHEMES[kernel]
 
 
 @pytest.mark.parametrize("kernel", SCHEMES)
@@ -407,4 +408,4 @@ def test_what_is_first_seen_of_the_new_folio(kernel: str, not_uptodate: bool, wi
 
 
 def test_every_scheme_belongs_to_a_kernel_that_exists() -> None:
-    assert set(SCHEMES) == set(KERNELS_BY_NAME)
+    assert set(SCHEMES) <= set(KERNELS_BY_NAME)

@@ -6,7 +6,7 @@ from stepping import Hand, K, contents, folio_at, run, snapshot, world
 from pagecache.folio import folio_get, folio_lock, folio_put, folio_unlock
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.step import Task
-from pagecache.syscalls import shmem_fallocate, shmem_setattr_size
+from pagecache.syscalls import shmem_fallocate, shmem_setattr
 from pagecache.truncate import INFINITY, shmem_undo_range, truncate_inode_folio, truncate_inode_partial_folio
 from pagecache.world import VmaSpec, World, WorldSpec
 
@@ -191,6 +191,6 @@ def test_a_truncate_to_the_same_size_changes_nothing() -> None:
     here = world(FOUR)
     before = snapshot(here)
 
-    run(shmem_setattr_size(here.inode, 4))
+    run(shmem_setattr(here.inode, 4))
 
     assert snapshot(here) == before

@@ -9,7 +9,7 @@ from pagecache.fault import access
 from pagecache.folio import ZERO
 from pagecache.inode import i_size_write
 from pagecache.step import Task
-from pagecache.syscalls import do_munmap, shmem_setattr_size
+from pagecache.syscalls import do_munmap, shmem_setattr
 from pagecache.userfaultfd import (
     EVENT,
     any_vma_missing,
@@ -207,7 +207,7 @@ def test_a_truncate_that_finds_the_page_waits_for_the_fill_and_takes_it_away() -
     here = world(REGISTERED)
     fill = Hand(mfill_atomic(here.vmas[0], 1, "new"))
     fill.until("set_pte_at")
-    truncate = Hand(shmem_setattr_size(here.inode, 1), B)
+    truncate = Hand(shmem_setattr(here.inode, 1), B)
     while not truncate.blocked:
         truncate.step()
 

@@ -4,6 +4,7 @@ import pytest
 from stepping import Hand, run, steps
 
 from pagecache.folio import Memory
+from pagecache.locks import rcu_read_lock
 from pagecache.step import KernelBug, Task
 from pagecache.xarray import (
     XA_RETRY_ENTRY,
@@ -47,18 +48,33 @@ def locked(xa: XArray, index: int = 0, order: int = 0) -> XaState:
     return xas
 
 
-def test_a_lockless_load_touches_the_slot_and_a_load_under_the_lock_is_invisible(xa: XArray) -> None:
-    lockless = Hand(xas_load(XaState(xa, 1)))
+def reading(task: Task = B) -> None:
+    """Enter an RCU read-side section."""
+    run(rcu_read_lock(), task)
+
+
+def test_a_lockless_load_touches_root_and_slot_and_a_load_under_the_lock_is_invisible(xa: XArray) -> None:
+    xa.slots[1] = ValueEntry(1)
+    reading()
+    lockless = Hand(xas_load(XaState(xa, 1)), B)
     under_the_lock = Hand(xas_load(locked(xa, 1)))
 
     assert lockless.pending is not None
+    assert lockless.pending.target == ("xa_head", 0)
+    lockless.step()
     assert lockless.pending.target == ("slot", 1)
     assert under_the_lock.pending is not None
     assert under_the_lock.pending.target is None
 
 
 def test_a_load_beyond_the_last_slot_finds_nothing(xa: XArray) -> None:
-    assert run(xas_load(XaState(xa, NR_SLOTS))) is None
+    reading()
+    assert run(xas_load(XaState(xa, NR_SLOTS)), B) is None
+
+
+def test_a_lockless_load_outside_of_an_rcu_section_is_a_kernel_bug(xa: XArray) -> None:
+    with pytest.raises(KernelBug, match="RCU read-side section"):
+        run(xas_load(XaState(xa, 0)), B)
 
 
 def test_storing_over_a_range_publishes_one_slot_after_the_other(xa: XArray) -> None:
@@ -67,12 +83,12 @@ def test_storing_over_a_range_publishes_one_slot_after_the_other(xa: XArray) -> 
     xas_set_order(xas, 3, 1)
     store = Hand(xas_store(xas, huge), A)
 
-    store.step()
+    store.until("xas_store", 2)
     assert xa.slots == [None, None, huge, None]
     store.step()
     assert xa.slots == [None, None, huge, huge]
     assert store.finish() is None
-    assert store.steps == ["xas_store(2, H0)", "xas_store(3, H0)"]
+    assert store.steps == ["xas_create(2)", "xas_store(2, H0)", "xas_store(3, H0)"]
 
 
 def test_storing_without_the_lock_is_a_kernel_bug(xa: XArray) -> None:
@@ -127,6 +143,7 @@ def test_a_conflict_is_whatever_stands_in_the_range_a_retry_entry_included(xa: X
     assert run(xas_find_conflict(xas), A) is None
 
     xa.slots[1] = XA_RETRY_ENTRY
+    xas_reset(xas)
 
     assert run(xas_find_conflict(xas), A) is XA_RETRY_ENTRY
     assert run(xas_find_conflict(xas), A) is None
@@ -147,6 +164,7 @@ def test_a_reader_that_finds_a_retry_entry_spins_on_who_put_it_there(xa: XArray)
     writer = locked(xa, 1)
     run(xas_store(writer, XA_RETRY_ENTRY), A)
     reader = XaState(xa, 1)
+    reading()
     entry = run(xas_load(reader), B)
     spinning = Hand(xas_retry(reader), B)
 
@@ -165,6 +183,7 @@ def test_a_reader_that_finds_a_retry_entry_spins_on_who_put_it_there(xa: XArray)
 
 def test_reloading_shows_what_the_slot_says_now(xa: XArray) -> None:
     xas = XaState(xa, 0)
+    reading()
     assert run(xas_load(xas), B) is None
     xa.slots[0] = ValueEntry(1)
 

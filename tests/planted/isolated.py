@@ -120,7 +120,7 @@ ISOLATED = (
     Isolated(
         "no_task_sleeps_in_atomic_context",
         ALLOCATES_UNDER_THE_XA_LOCK,
-        WorldSpec(),
+        DATA_HOLE,  # the tree has no node yet
         [[Collapse(0)]],
         failures=NO_MEMORY,
     ),
@@ -135,7 +135,7 @@ ISOLATED = (
     Isolated("locks_are_released", WITHOUT_RCU_UNLOCK, WorldSpec(), [[SeekHole(0)]]),
     # What the engine judges.  The RETRY entry that is left behind is no watcher's yet: the run does not come to an end.
     Isolated("no_deadlock", WITHOUT_RETRY_ROLLBACK, REGISTERED, [[Collapse(0)], [SeekHole(1)]]),
-    Isolated("no_livelock", TRIES_WITHOUT_MEMORY, WorldSpec(), [[Collapse(0)]], failures=NO_MEMORY),
+    Isolated("no_livelock", TRIES_WITHOUT_MEMORY, DATA_HOLE, [[Collapse(0)]], failures=NO_MEMORY),
     Isolated("no_kernel_assertion_fails", PUTS_ONE_TOO_MANY, WorldSpec(), [[Collapse(0)]]),
     # The other mapping is not retracted, and its TLB entry stays.
     Isolated(

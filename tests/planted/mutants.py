@@ -103,18 +103,17 @@ RECHECK_UP_TO_THE_LAST_PRESENT_PAGE = Mutant(
 +            for _ in range(start, pagelist[-1].next_index):
                  entry = await xas_next(xas)
                  if entry is None:
-                     await xas_store(xas, XA_RETRY_ENTRY)
-                     nr_none_check += 1
--            if nr_none != nr_none_check:
-+            if nr_none != nr_none_check + end - pagelist[-1].next_index:
+@@
+-            if result == SCAN_SUCCEED and nr_none != nr_none_check:
++            if result == SCAN_SUCCEED and nr_none != nr_none_check + end - pagelist[-1].next_index:
 """,
 )
 
 WITHOUT_RECHECK = Mutant(
     "without-nr-none-recheck",
     """
--            if nr_none != nr_none_check:
-+            if nr_none < nr_none_check:
+-            if result == SCAN_SUCCEED and nr_none != nr_none_check:
++            if result == SCAN_SUCCEED and nr_none < nr_none_check:
 """,
 )
 

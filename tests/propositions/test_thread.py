@@ -34,6 +34,7 @@ from pagecache.operations import (
 )
 from pagecache.world import VmaSpec, WorldSpec
 
+HOLE_DATA = WorldSpec(("hole", "data"))
 DATA_HOLE = WorldSpec(("data", "hole"))
 DATA_DATA = WorldSpec(("data", "data"))
 REGISTERED_HOLE = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),))
@@ -196,11 +197,24 @@ class TestP23:
 class TestP30:
     """David Stevens: presence as lseek, mincore and UFFDIO_COPY see it only grows, unless user space takes it away."""
 
-    @pytest.mark.parametrize("kernel", MERGED)
-    @pytest.mark.parametrize("look", [[SeekHole(0)], [SeekData(0)], [Mincore(0), Mincore(1)]])
-    def test_never_broken_in_what_was_merged(self, kernel: str, look: list[SeekHole]) -> None:
+    @pytest.mark.parametrize("kernel", [*MERGED, "linux-2026-mended"])
+    def test_never_broken_for_mincore_in_what_was_merged(self, kernel: str) -> None:
+        look = [Mincore(0), Mincore(1)]
+
         assert never(kernel, DATA_HOLE, [Collapse(0)], look, promise=LOST)
         assert never(kernel, DATA_DATA, [Collapse(0)], look, promise=LOST)
+
+    @pytest.mark.parametrize("kernel", MERGED)
+    def test_a_walk_that_meets_a_sibling_steps_over_data(self, kernel: str) -> None:
+        reach(kernel, DATA_DATA, [Collapse(0)], [SeekHole(0)], promise=LOST, deviations=2)
+        reach(kernel, DATA_DATA, [SeekHole(0)], [Collapse(0)], promise=LOST, deviations=1)
+        reach(kernel, HOLE_DATA, [SeekData(0)], [Collapse(0)], promise=LOST, deviations=1)
+
+    @pytest.mark.parametrize("look", [SeekHole(0), SeekData(0)])
+    def test_never_broken_if_each_index_is_looked_up_from_the_top(self, look: SeekHole) -> None:
+        assert never("linux-2026-mended", DATA_HOLE, [Collapse(0)], [look], promise=LOST)
+        assert never("linux-2026-mended", DATA_DATA, [Collapse(0)], [look], promise=LOST)
+        assert never("linux-2026-mended", HOLE_DATA, [Collapse(0)], [look], promise=LOST)
 
     @pytest.mark.parametrize("kernel", MERGED)
     def test_eexist_is_never_taken_back(self, kernel: str) -> None:
