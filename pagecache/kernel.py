@@ -51,6 +51,7 @@ class Kernel:
     handle_userfault: KernelFunction
     mapping_seek_hole_data: KernelFunction
     mincore_page: KernelFunction
+    gup_fast: KernelFunction
     try_to_unmap: KernelFunction
     split_folio: KernelFunction
 

@@ -29,6 +29,7 @@ from pagecache.collapse.scan import (
 )
 from pagecache.fault import shmem_fault
 from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
+from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
 from pagecache.mended import seek as mended_seek
@@ -75,6 +76,7 @@ LINUX_6_2: Final = Kernel(
     handle_userfault=handle_userfault,
     mapping_seek_hole_data=mapping_seek_hole_data,
     mincore_page=mincore_page,
+    gup_fast=gup_fast,
     try_to_unmap=try_to_unmap,
     split_folio=split_folio,
 )

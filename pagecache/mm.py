@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
-from pagecache.step import Target, Task, UseAfterFree, step
+from pagecache.step import Target, Task, UseAfterFree, Wait, step
 
 if TYPE_CHECKING:
     from pagecache.inode import AddressSpace
@@ -24,7 +24,9 @@ __all__ = [
     "flush_tlb_page",
     "pmdp_collapse_flush",
     "pte_clear",
+    "pte_free_now",
     "pte_target",
+    "tlb_remove_table_sync_one",
     "userfaultfd_missing",
     "zap_page_range",
 ]
@@ -33,27 +35,31 @@ __all__ = [
 class Mm:
     """``struct mm_struct``."""
 
-    __slots__ = ("mmap_lock", "name", "vmas")
+    __slots__ = ("gup_fast", "mmap_lock", "name", "vmas")
     __fingerprint_skip__: ClassVar = ("name",)
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
         self.mmap_lock = RwSemaphore(f"mmap_lock of {name}", "mmap_lock", number)
         self.vmas: list[Vma] = []
+        self.gup_fast: list[Task] = []
+        """Who walks the page tables with interrupts off: an IPI to all CPUs waits for them."""
 
 
 class PageTable:
     """The page of page-table entries below one PMD, with its split lock.
 
     ``present`` tells whether the PMD points to it: it comes with the first fault and goes when a
-    collapse retracts it.
+    collapse retracts it.  ``generation`` counts how often the page of entries went back to the allocator while
+    a lockless walker could still be reading it.
     """
 
-    __slots__ = ("present", "ptl")
+    __slots__ = ("generation", "present", "ptl")
 
     def __init__(self, vma: int, number: int) -> None:
         self.ptl = SpinLock(f"ptl of vma{vma}:{number}", "ptl", vma * 8 + number)
         self.present = False
+        self.generation = 0
 
 
 class Vma:
@@ -142,7 +148,8 @@ async def flush_tlb_page(vma: Vma, index: int) -> None:
 async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
     """``pmdp_collapse_flush()``: take out the page table that has the entry for ``index``, and flush the TLB.
 
-    It should be empty.  Whatever it still maps is forgotten, with the reference and the mapcount.
+    It should be empty.  Whatever it still maps is forgotten, with the reference and the mapcount.  The page of
+    entries is not freed here: see tlb_remove_table_sync_one() and pte_free_now().
     """
     await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True)
     table = vma.table(index)
@@ -151,6 +158,28 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
         if vma.table(mapped) is table:
             vma.ptes.pop(mapped, None)
             vma.tlb.pop(mapped, None)
+
+
+async def tlb_remove_table_sync_one(mm: Mm) -> None:
+    """``tlb_remove_table_sync_one()``: an IPI that a CPU in gup_fast() answers when it is done.
+
+    With page tables that are freed after a grace period of RCU (pte_free_defer(), since 6.6) nobody has to wait:
+    walkers read a table that has nothing in it, and look at the PMD again.
+    """
+    await step(
+        "tlb_remove_table_sync_one",
+        target=("gup_fast", 0),
+        writes=True,
+        ready=lambda: not mm.gup_fast,
+        waits_for=lambda: Wait(f"gup_fast() in {mm.name}", tuple(mm.gup_fast)),
+        spins=True,
+    )
+
+
+async def pte_free_now(vma: Vma, index: int) -> None:
+    """``pte_free()`` of the page table that was taken out: who still reads it reads what is no page table any more."""
+    await step("pte_free", vma, index, target=("pmd", vma.number), writes=True)
+    vma.table(index).generation += bool(vma.mm.gup_fast)
 
 
 async def zap_page_range(vma: Vma, start: int, end: int) -> list[Folio]:

@@ -18,6 +18,7 @@ from pagecache.collapse.scan import madvise_collapse
 from pagecache.fault import access
 from pagecache.filemap import SEEK_DATA, SEEK_HOLE
 from pagecache.folio import ZERO
+from pagecache.gup import dma_write, pin_user_pages_fast, unpin_user_pages_dirty_lock
 from pagecache.syscalls import (
     do_munmap,
     mincore,
@@ -40,6 +41,7 @@ __all__ = [
     "Mincore",
     "Munmap",
     "Operation",
+    "PinWrite",
     "PunchHole",
     "Read",
     "Result",
@@ -155,6 +157,26 @@ class Touch(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await access(world.vmas[self.vma], self.index, None, waits=False)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PinWrite(Operation):
+    """O_DIRECT read(2) into a mapping: pin the page, let a device write into it, mark it dirty, unpin it.
+
+    Result: 0, or EFAULT.
+    """
+
+    task_name: ClassVar[str] = "pin"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        folio = await pin_user_pages_fast(world.vmas[self.vma], self.index)
+        if folio is None:
+            return "EFAULT"
+        await dma_write(folio, self.index, tag)
+        await unpin_user_pages_dirty_lock(folio)
+        return 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -325,6 +347,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     UffdCopy,
     UffdZeropage,
     Munmap,
+    PinWrite,  # a reference that outlives every lock
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

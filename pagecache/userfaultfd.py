@@ -185,6 +185,12 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
     mapping = vma.mapping
     inode = mapping.host
     folio = copied
+    current = await step("shmem_inode_acct_blocks", fails="ENOSPC")
+    if current.failing:
+        # The page of an earlier attempt is ours to free (7ed9d238c7db).
+        if folio is not None:
+            await folio_put(folio)
+        return "ENOMEM", None
     if folio is None:
         folio = await alloc_folio(mapping.memory, 0)
         if folio is None:

@@ -14,6 +14,7 @@ from pagecache.operations import (
     Mincore,
     Munmap,
     Operation,
+    PinWrite,
     PunchHole,
     Read,
     SeekData,
@@ -97,6 +98,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     UffdCopy: (_index, _vma_of_index),
     UffdZeropage: (_index, _vma_of_index),
     Munmap: (_any_vma,),
+    PinWrite: (_index, _vma_of_index),
 }
 """How each operation's fields are drawn, in their order."""
 

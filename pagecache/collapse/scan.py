@@ -23,7 +23,7 @@ from pagecache.locks import (
     up_read,
     up_write,
 )
-from pagecache.mm import Mm, Vma, find_vma, pmdp_collapse_flush
+from pagecache.mm import Mm, Vma, find_vma, pmdp_collapse_flush, pte_free_now, tlb_remove_table_sync_one
 from pagecache.shmem import alloc_folio
 from pagecache.step import step
 from pagecache.xarray import Entry, XaState, xa_is_retry, xas_load, xas_reload, xas_retry, xas_set
@@ -259,6 +259,8 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
         if not locked:
             continue
         await pmdp_collapse_flush(vma, start)
+        await tlb_remove_table_sync_one(vma.mm)
+        await pte_free_now(vma, start)
         await up_write(vma.mm.mmap_lock)
     await up_write(mapping.i_mmap_rwsem)
 

@@ -131,7 +131,8 @@ class State:
 
     def _moments(self) -> list[Moment]:
         """By task, what its pending operation sees besides pages."""
-        plain = Moment(0, YES, NO, self.automaton.may_fail, self.huge)
+        removing = any(behaviour is not None and behaviour.removes for behaviour in self.pending)
+        plain = Moment(0, YES, NO, self.automaton.may_fail, self.huge, removing)
         moments = []
         for behaviour in self.pending:
             vma = None if behaviour is None else getattr(behaviour.operation, "vma", None)

@@ -103,6 +103,7 @@ class Moment(NamedTuple):
         registered: does it have a MISSING userfaultfd?  MAYBE while that changes.
         may_fail: are failures injected, so that an error needs no other reason?
         huge: the first indices of the ranges where a collapse may have put a huge folio.
+        removing: does a call run that takes pages out of the file?
     """
 
     size: int
@@ -110,6 +111,7 @@ class Moment(NamedTuple):
     registered: Certainty
     may_fail: bool
     huge: frozenset[int]
+    removing: bool = False
 
 
 Phase = tuple[str | int, ...]
@@ -143,10 +145,11 @@ class Behaviour:
         hpage_nr: HPAGE_PMD_NR in this world.
 
     ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
-    among themselves they run one after the other.
+    among themselves they run one after the other.  One that ``removes`` takes pages out of the file.
     """
 
     exclusive: ClassVar[bool] = False
+    removes: ClassVar[bool] = False
     first: ClassVar[Phase] = FIRST
 
     operation: Operation

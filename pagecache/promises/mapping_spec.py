@@ -16,6 +16,7 @@ from pagecache.operations import (
     Mincore,
     Munmap,
     Operation,
+    PinWrite,
     PunchHole,
     Read,
     SeekData,
@@ -48,7 +49,7 @@ from pagecache.promises.file_spec import (
 )
 from pagecache.promises.syscall_spec import Fallocating, Punching, Reading, Seeking, Truncating, Writing
 
-__all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Supplying"]
+__all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Pinning", "Supplying"]
 
 ZEROES = "0"
 
@@ -105,6 +106,38 @@ class Accessing(Behaviour):
                 yield cell._replace(content=ZEROES)
         elif ours and index < moment.size:
             yield cell._replace(locker=NOBODY)
+
+
+class Pinning(Accessing):
+    """A device writes into a page that is pinned: pin_user_pages_fast(FOLL_WRITE), the write, unpin.
+
+    Not atomic: the page is found, or faulted in, as by an access, and written later.  The pin keeps the page, not its
+    place in the file: if a truncate or a hole punch runs in between, the write may go to a page that nobody
+    sees any more.  Nothing else may come between the two: neither a collapse, nor reclaim, nor migration.
+    """
+
+    __slots__ = ()
+    operation: PinWrite  # type: ignore[assignment]
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        match phase:
+            case ("pinned",):
+                if has_data(cell):
+                    yield done(0), size, cell._replace(content=self.tag)
+                if moment.removing:
+                    yield ("lost",), size, cell
+                return
+            case ("lost",):
+                yield done(0), size, cell
+                return
+        for following, next_size, left in super().act(phase, moment, cell):
+            if following[0] != "done":
+                yield following, next_size, left
+            elif following[1] in ("SIGBUS", "SIGSEGV"):
+                yield done("EFAULT"), next_size, left
+            elif following[1] != EVENT:
+                yield ("pinned",), next_size, left
 
 
 class Looking(Behaviour):
@@ -219,6 +252,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Collapse: Collapsing,
     Load: Accessing,
     Store: Accessing,
+    PinWrite: Pinning,
     Touch: Accessing,
     Read: Reading,
     Write: Writing,

@@ -139,6 +139,7 @@ class Truncating(Behaviour):
 
     __slots__ = ()
     exclusive = True
+    removes = True
     operation: Truncate
 
     def index(self, phase: Phase) -> int:
@@ -185,6 +186,7 @@ class Punching(Behaviour):
 
     __slots__ = ()
     exclusive = True
+    removes = True
     operation: PunchHole
 
     def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:

@@ -46,7 +46,7 @@ class Mutant:
     file: str
     kind: Kind
     diff: str
-    kernel: str = "linux-2026"
+    kernel: str = "linux-2026-mended"
     equivalent: str = ""
 
     @property

@@ -14,6 +14,7 @@ from pagecache.operations import (
     Mincore,
     Munmap,
     Operation,
+    PinWrite,
     PunchHole,
     Read,
     Result,
@@ -80,6 +81,9 @@ class SparseFile:
                 return self.collapse(start, vma)
             case Load(index, vma) | Store(index, vma) | Touch(index, vma):
                 return self.access(operation, index, vma, tag)
+            case PinWrite(index, vma):
+                answer = self.access(Store(index, vma), index, vma, tag)
+                return "EFAULT" if answer in ("SIGBUS", "SIGSEGV") else answer
             case UffdCopy(index, vma) | UffdZeropage(index, vma):
                 return self.fill(index, vma, tag if isinstance(operation, UffdCopy) else "0")
             case Mincore(index, vma):

@@ -95,6 +95,7 @@ def public_coroutines(path: Path) -> list[ast.AsyncFunctionDef]:
 NAMELESS = {
     "collapse_file",  # the module is its text
     "access",  # the hardware's
+    "dma_write",
     "load",  # the walk of xas_load()
     "spin_while_frozen",
 }
