@@ -158,7 +158,7 @@ def schedules(
     """
     draw, name = RandomDraw(random), subject.kernel.name
     while True:
-        case = draw_focused(draw, name, focus.worlds, focus.operations) if focus else draw_case(draw, name)
+        case = draw_focused(draw, name, focus) if focus else draw_case(draw, name)
         yield case, None
         yield from schedules_of(subject, case, random, reached)
 

@@ -69,8 +69,9 @@ def _kernels(config: pytest.Config) -> tuple[Kernel, ...]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test for each entry of the corpus, and for each kernel and promise that it is known to break."""
     if "bug" in metafunc.fixturenames:
-        bugs = [bug for bug in HISTORY if metafunc.config.getoption("--kernel") in (None, bug.name)]
-        metafunc.parametrize("bug", bugs, ids=[bug.name for bug in bugs])
+        name = metafunc.config.getoption("--kernel")
+        bugs = [bug for bug in HISTORY if name in (None, bug.kernel.name)]
+        metafunc.parametrize("bug", bugs, ids=[bug.kernel.name for bug in bugs])
     elif "entry_path" in metafunc.fixturenames:
         paths = entry_paths(CORPUS) if CORPUS.is_dir() else []
         metafunc.parametrize("entry_path", paths, ids=[path.stem for path in paths])

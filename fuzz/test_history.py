@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz.campaign import Campaign
-from fuzz.subject import Subject
+from fuzz.museum import SCHEDULES, search
 from fuzz.violation import Inconclusive
 from pagecache.history import Bug
 
-SCHEDULES = 20_000
 SEED = 0
 
 
 def test_it_is_found(bug: Bug, pytestconfig: pytest.Config, reports: list[tuple[str, str]]) -> None:
     """The default search, in the bug's worlds and with its operations, breaks one of its promises."""
-    most = pytestconfig.getoption("--schedules") or SCHEDULES
-    campaign = Campaign.search(Subject(bug.kernel), SEED, most, focus=bug.focus)
+    name = bug.kernel.name
+    campaign = search(bug, SEED, pytestconfig.getoption("--schedules") or SCHEDULES)
     if campaign.unknown is not None:
-        raise Inconclusive(f"{bug.name}: {campaign.unknown.promise}\n{campaign.unknown.sentence}")
+        raise Inconclusive(f"{name}: {campaign.unknown.promise}\n{campaign.unknown.sentence}")
     if not campaign.findings:
-        raise AssertionError(f"{bug.name}: not found in {campaign.schedules} schedules; see {bug.fix}")
+        raise AssertionError(f"{name}: not found in {campaign.schedules} schedules; see {bug.fix}")
     found = campaign.findings[0]
     verdict, case = found.shrunk.verdict, found.shrunk.case
     size = f"{len(case.program.tasks)} / {case.program.operations} / {len(case.schedule)}"
-    reports.append((f"{bug.name}: {verdict.promise} after {found.schedules} schedules; {size}", ""))
+    reports.append((f"{name}: {verdict.promise} after {found.schedules} schedules; {size}", ""))
     assert verdict.promise in bug.breaks, verdict.sentence

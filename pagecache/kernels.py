@@ -54,6 +54,7 @@ __all__ = [
     "LINUX_4_8",
     "LINUX_6_2",
     "LINUX_6_4",
+    "LINUX_6_4_MENDED",
     "LINUX_2026",
     "LINUX_2026_MENDED",
 ]
@@ -161,6 +162,15 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     name="linux-2026-mended",
     summary="2026, without the mistakes that this fuzzer found",
     source="pagecache/mended/",
+    mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
+    shmem_setattr=mended_setattr.shmem_setattr,
+)
+
+LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
+    name="linux-6.4-mended",
+    summary="6.4, without the mistakes that this fuzzer found: what older bugs are put back into",
+    source="pagecache/mended/, and shmem_uncharge() of 6.6",
+    shmem_uncharge=shmem_uncharge_6_6,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
 )

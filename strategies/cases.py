@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from hypothesis.strategies import SearchStrategy
 
+from pagecache.history import Focus
 from pagecache.world import WorldSpec
 from strategies.anchors import Anchors
 from strategies.case import Case, Program
 from strategies.failures import failures
 from strategies.grammar import Choice, Draw, Writer
 from strategies.hypothesis_draw import ProductionStrategy
-from strategies.operations import Kinds
 from strategies.programs import program
 from strategies.schedules import schedule
 from strategies.worlds import world
@@ -31,10 +29,10 @@ def case(draw: Draw, kernel: str, anchors: Anchors = Anchors(), like: Case = SIM
     return Case(kernel, its_world, its_program, its_schedule, failures(draw, tasks, anchors, like.failures))
 
 
-def focused(draw: Draw, kernel: str, worlds: Sequence[WorldSpec], kinds: Kinds) -> Case:
-    """A case without deviations in one of ``worlds``, made of operations of these ``kinds`` only."""
-    its_world = draw.option(worlds, worlds[0])
-    return Case(kernel, its_world, program(draw, its_world, kinds=kinds))
+def focused(draw: Draw, kernel: str, focus: Focus) -> Case:
+    """A case without deviations in the worlds of ``focus``, made of its operations only."""
+    its_world = draw.option(focus.worlds, focus.worlds[0]) if focus.worlds else world(draw, features=focus.features)
+    return Case(kernel, its_world, program(draw, its_world, kinds=focus.operations))
 
 
 def write(value: Case, anchors: Anchors | None = None) -> list[Choice]:

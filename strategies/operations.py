@@ -115,10 +115,10 @@ Kinds = Sequence[type[Operation]]
 def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds: Kinds = ()) -> Operation:
     """An operation without a problem in ``world``: a Collapse, with probability ``other`` another one.
 
-    With ``kinds``, one of those instead, all equally likely.
+    With ``kinds``, one of those: a Collapse only if it is among them, the others equally likely.
     """
     if kinds:
-        made = draw.option(kinds, type(like))
+        made = _of(draw, kinds, other)
     elif draw.boolean(other, type(like) not in COLLAPSE):
         made = draw.mostly(LOOKS, CHANGES, CHANGE, type(like))
     else:
@@ -130,3 +130,11 @@ def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds
     for _ in range(len(values), FIELDS):
         draw.integer(0, 0, 0)
     return made(*values)
+
+
+def _of(draw: Draw, kinds: Kinds, other: float) -> type[Operation]:
+    others = tuple(made for made in kinds if made not in COLLAPSE)
+    collapses = len(others) < len(kinds)
+    if others and (not collapses or draw.boolean(other, like=False)):
+        return draw.option(others, others[0])
+    return COLLAPSE[0]

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import Final
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from pagecache.world import HPAGE_ORDER_MAX, PAGE_STATES, PAGES_MAX, VMAS_MAX, VmaSpec, WorldSpec
 from strategies.grammar import ALWAYS, Draw, Span
 
-__all__ = ["world"]
+__all__ = ["Features", "feature", "world"]
+
+T = TypeVar("T")
+
+Features = Mapping[str, tuple[Any, ...]]
+"""What is asked of a world: by name, the values of which one is drawn; see :class:`pagecache.history.Focus`."""
+
+ANY: Final[Features] = MappingProxyType({})
 
 # Mostly huge pages of two pages and a file of one of them: every catalogued race but two fits in there.
 # The order is one more than the number of these that come true.
@@ -34,14 +43,25 @@ MMS: Final = "ABCD"
 Range = tuple[int, int]
 
 
-def world(draw: Draw, like: WorldSpec = WorldSpec()) -> WorldSpec:  # noqa: B008 - a value
+def feature(draw: Draw, features: Features, name: str, usual: Callable[[], T]) -> T:
+    """A field of the world: one of the values that are asked for; if none are, as ``usual``.
+
+    A world with features is only ever drawn; it is written as any other, without them.
+    """
+    if name not in features:
+        return usual()
+    values: tuple[T, ...] = features[name]
+    return draw.option(values, values[0])
+
+
+def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -> WorldSpec:  # noqa: B008 - a value
     """A world; any valid one whose processes are called A, B, ... in order of appearance can be written."""
-    order = 1 + draw.level(HIGHER_ORDER, like.hpage_order - 1)
+    order = feature(draw, features, "hpage_order", lambda: 1 + draw.level(HIGHER_ORDER, like.hpage_order - 1))
     nr = 1 << order
     huge_pages = draw.many(
         Span.HUGE_PAGE,
-        ANOTHER_HUGE_PAGE[: PAGES_MAX // nr],
-        lambda _, states: _huge_page(draw, nr, states),
+        _exactly(draw, features, "huge_pages") or ANOTHER_HUGE_PAGE[: PAGES_MAX // nr],
+        lambda _, states: _huge_page(draw, nr, features, states),
         [like.pages[start : start + nr] for start in range(0, len(like.pages), nr)],
         DATA * nr,
     )
@@ -50,21 +70,34 @@ def world(draw: Draw, like: WorldSpec = WorldSpec()) -> WorldSpec:  # noqa: B008
     least = max((index + 1 for index, state in enumerate(pages) if state == "data"), default=0)
     size = draw.mostly((end,), range(end - 1, least - 1, -1), SHORT, like.size)
     mms: list[str] = []
-    return WorldSpec(
-        pages,
-        order,
-        size,
-        draw.many(Span.VMA, ANOTHER_VMA, lambda number, one: _vma(draw, number, pages, mms, one), like.vmas, VmaSpec()),
+    vmas = draw.many(
+        Span.VMA,
+        _exactly(draw, features, "vmas") or ANOTHER_VMA,
+        lambda number, one: _vma(draw, number, pages, mms, one, features=features),
+        like.vmas,
+        VmaSpec(),
     )
+    return WorldSpec(pages, order, size, vmas)
 
 
-def _huge_page(draw: Draw, nr: int, like: tuple[str, ...]) -> tuple[str, ...]:
+def _exactly(draw: Draw, features: Features, name: str) -> tuple[float, ...]:
+    """As many as are asked for, as probabilities of one more; nothing if nothing is asked for."""
+    return (ALWAYS,) * feature(draw, features, name, lambda: 0)
+
+
+def _huge_page(draw: Draw, nr: int, features: Features, like: tuple[str, ...]) -> tuple[str, ...]:
     """The states of ``nr`` pages."""
     wanted = like if len(like) == nr else DATA * nr  # of another length only if it does not matter
-    return tuple(draw.mostly(DATA_OR_HOLE, UNWRITTEN, NEITHER, state) for state in wanted)
+    return tuple(_page(draw, features, state) for state in wanted)
 
 
-def _vma(draw: Draw, number: int, pages: tuple[str, ...], mms: list[str], like: VmaSpec) -> VmaSpec:
+def _page(draw: Draw, features: Features, like: str) -> str:
+    return feature(draw, features, "pages", lambda: draw.mostly(DATA_OR_HOLE, UNWRITTEN, NEITHER, like))
+
+
+def _vma(
+    draw: Draw, number: int, pages: tuple[str, ...], mms: list[str], like: VmaSpec, *, features: Features
+) -> VmaSpec:
     """A VMA; ``mms`` are the names used so far, to which it adds its own."""
     wanted = (like.start, like.end)
     if draw.boolean(PARTIAL[min(number, 1)], wanted != (0, len(pages))):
@@ -75,7 +108,7 @@ def _vma(draw: Draw, number: int, pages: tuple[str, ...], mms: list[str], like: 
     mm = draw.option(MMS[: len(mms) + 1], like.mm)
     if mm not in mms:
         mms.append(mm)
-    missing = draw.boolean(MISSING[min(number, 1)], like.missing)
+    missing = feature(draw, features, "vma.missing", lambda: draw.boolean(MISSING[min(number, 1)], like.missing))
     data = tuple(index for index in range(start, end) if pages[index] == "data")
     return VmaSpec(mm, start, end, missing, draw.subset(data, like.mapped))
 

@@ -11,7 +11,7 @@ from fuzz.commands.options import common_options
 from fuzz.commands.output import leave
 from fuzz.commands.status import Status
 from fuzz.corpus.vocabulary import promise_summaries
-from pagecache.history import HISTORY
+from pagecache.history import HISTORY, Bug
 from pagecache.kernels import FUZZED
 from pagecache.operations import OPERATIONS
 
@@ -25,8 +25,15 @@ def _tables() -> dict[str, dict[str, str]]:
         "kernels": {kernel.name: f"{kernel.summary} ({kernel.source})" for kernel in FUZZED},
         "operations": {kind.__name__: (kind.__doc__ or "").splitlines()[0].replace("``", "") for kind in OPERATIONS},
         "promises": promise_summaries(),
-        "history": {bug.name: f"{bug.title} (fixed by {bug.fix}, {bug.release})" for bug in HISTORY},
+        "history": {
+            bug.kernel.name: f"{bug.kernel.summary} ({bug.fix}, {bug.release}; fixed in {bug.fixed.name})"
+            for bug in HISTORY
+        },
     }
+
+
+def _of_bug(bug: Bug) -> str:
+    return f"{bug.kernel.summary} ({bug.fix}, {bug.release}; fixed in {bug.fixed.name})"
 
 
 @click.command("list")

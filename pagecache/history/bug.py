@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from pagecache.kernel import Kernel
-from pagecache.operations import Operation
-from pagecache.world import WorldSpec
+from pagecache.operations import OPERATIONS, Operation
+from pagecache.world import VmaSpec, WorldSpec
 
-__all__ = ["Bug", "Focus", "Minimum"]
+__all__ = ["FEATURES", "Bug", "Focus", "Minimum"]
+
+FEATURES: Final = frozenset(
+    {one.name for one in dataclasses.fields(WorldSpec)}
+    | {f"vma.{one.name}" for one in dataclasses.fields(VmaSpec)}
+    | {"huge_pages"}
+)
+"""What a focus may ask of a world: the fields of WorldSpec; those of every VmaSpec; the size of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,47 +41,68 @@ class Minimum:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """Where to look: these worlds, and programs of these operations.  Arguments and schedules stay free.
+    """Where to look: programs of these operations, in worlds like these.  Arguments and schedules stay free.
+
+    Worlds are drawn like those of every search, but for the features that are given: by name, the values of which
+    one is drawn (see :data:`FEATURES`; ``strategies/worlds.py`` uses them)::
+
+        Focus((Collapse, Load), {"hpage_order": (2,), "pages": ("data", "hole"), "vma.missing": (True,)})
+
+    ``pages`` lists the states of which each page has one, ``huge_pages`` numbers of huge pages in the file, ``vmas``
+    numbers of mappings; a ``vma.`` feature holds for all of them.
 
     Args:
-        worlds: one of them is drawn; not empty.
-        operations: by class; not empty.
+        operations: by class; all programs are made of these, of Collapse only if it is among them.
+        features: what is asked of the world.
+        worlds: instead, the very worlds of which one is drawn.
 
     Raises:
-        ValueError: if either is empty, or an operation has no sensible arguments in any of the worlds.
+        ValueError: if there are no operations, a feature is none or has no values, or worlds and features are given.
     """
 
-    worlds: tuple[WorldSpec, ...]
     operations: tuple[type[Operation], ...]
+    features: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    worlds: tuple[WorldSpec, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.worlds or not self.operations:
+        if not self.operations:
+            raise ValueError("a focus has no operations; give at least one")
+        for operation in self.operations:
+            if operation not in OPERATIONS:
+                raise ValueError(f"a focus has the operation {operation!r}; choose classes of OPERATIONS")
+        for name, values in self.features.items():
+            if name not in FEATURES:
+                raise ValueError(f"a focus asks for the feature {name!r}; choose one of {', '.join(sorted(FEATURES))}")
+            if not isinstance(values, tuple) or not values:
+                raise ValueError(f"a focus has {values!r} for {name!r}; give a tuple of at least one value")
+        if self.features and self.worlds:
             raise ValueError(
-                f"a focus has {len(self.worlds)} worlds and {len(self.operations)} operations; give at least one each"
+                f"a focus has {len(self.worlds)} worlds and the features {', '.join(self.features)}; give one"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """A real bug.
+    """A real bug: one historical mistake, put into a function of a kernel in which it has been fixed.
 
     Args:
         number: in the catalogue; several files may tell one number's story.
-        title: what one sees, in half a sentence.
-        kernel: a kernel with the bug in one function.
-        fixed: the same kernel with that function as it was after the fix.
+        name: what is wrong, in two or three words joined by hyphens.
+        kernel: the kernel with the bug, called ``bNN-name``; its summary is what one sees.
+        fixed: the kernel without: the same functions, except those that the fix changed.
         fix: the commit that fixed it, or who refused it on the list.
-        release: the first release with the fix; "never merged" if it did not get that far.
+        release: the first release with the fix; "never merged" if the mistake did not get that far.
         minimum: what the catalogue says about the smallest reproducer.
-        breaks: the promises (and the verdicts of the engine, like ``no_deadlock``) by any of which it shows.
+        breaks: the promises (and the engine's own, like ``no_deadlock``) by any of which it shows; the fixed kernel
+            keeps all of them in the focus.
         focus: where to look for it.
 
     Raises:
-        ValueError: if the two kernels do not differ in exactly one function.
+        ValueError: if the kernel has another name, does not differ from the fixed one, or nothing is broken.
     """
 
     number: int
-    title: str
+    name: str
     kernel: Kernel
     fixed: Kernel
     fix: str
@@ -81,24 +112,16 @@ class Bug:
     focus: Focus
 
     def __post_init__(self) -> None:
-        if len(self.differences) != 1:
-            raise ValueError(
-                f"{self.kernel.name} differs from {self.fixed.name} in {', '.join(self.differences) or 'nothing'}; "
-                "replace exactly one function"
-            )
+        wanted = f"b{self.number:02}-{self.name}"
+        if self.kernel.name != wanted:
+            raise ValueError(f"the kernel of bug {self.number} is called {self.kernel.name!r}; call it {wanted!r}")
+        if not self.functions:
+            raise ValueError(f"{wanted} has all functions of {self.fixed.name}; replace the one that was wrong")
+        if not self.breaks:
+            raise ValueError(f"{wanted} breaks nothing; name the promises by which it shows")
 
     @property
-    def name(self) -> str:
-        """The kernel's."""
-        return self.kernel.name
-
-    @property
-    def differences(self) -> tuple[str, ...]:
-        """The functions that differ."""
-        functions = self.kernel.functions
-        return tuple(name for name in functions if functions[name] is not self.fixed.functions[name])
-
-    @property
-    def function(self) -> str:
-        """The function that is wrong."""
-        return self.differences[0]
+    def functions(self) -> tuple[str, ...]:
+        """The members of the table that differ: what was wrong."""
+        mine, theirs = self.kernel.functions, self.fixed.functions
+        return tuple(name for name in mine if mine[name] is not theirs[name])
