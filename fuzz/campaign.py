@@ -32,6 +32,7 @@ __all__ = ["EXPECTED", "SCHEDULES_PER_PROGRAM", "Campaign", "Finding", "missed",
 
 SIGHTED: Final = 3
 FAILURES_SHARE: Final = 0.15  # of the programs: memory is seldom short, and most bugs do not need it to be
+SECOND_FAILURE_SHARE: Final = 0.3  # of those
 
 TURNS: Final = (
     "pct_3",
@@ -176,6 +177,14 @@ def schedules_of(
     profile = Profile.of(sequential.history)
     if random.random() < FAILURES_SHARE:
         case = _with_a_failure(case, sequential, random)
+        if random.random() < SECOND_FAILURE_SHARE:
+            # What can fail after the first failure is often reached by no other way: "tried again, and failed again".
+            execution = subject.execution(case, record=True)
+            failed = direct.run(execution, Canonical(execution))
+            yield case, failed
+            if failed.history is None or failed.verdict.outcome is not Outcome.HELD:
+                return
+            case = _with_a_failure(case, failed, random)
     for number, turn in enumerate(("last_first", *TURNS)):
         # To look for rare places costs a little; the first runs of each program tell enough.
         execution = subject.execution(case, sightings=sightings if number < SIGHTED else None)
@@ -187,7 +196,7 @@ def schedules_of(
 
 
 def _with_a_failure(case: Case, sequential: Run, random: Random) -> Case:
-    """``case`` with one of the calls failing that can fail in its sequential run."""
+    """``case`` with one more of the calls failing that can fail in its sequential run."""
     assert sequential.history is not None
     visits: dict[tuple[str, str], int] = {}
     can_fail: list[Failure] = []
@@ -196,8 +205,8 @@ def _with_a_failure(case: Case, sequential: Run, random: Random) -> Case:
             continue
         name, call = sequential.names[event.task], event.step.call
         visits[name, call] = visits.get((name, call), 0) + 1
-        if event.step.fails:
+        if event.step.fails and Failure(name, call, visits[name, call]) not in case.failures:
             can_fail.append(Failure(name, call, visits[name, call]))
     if not can_fail:
         return case
-    return dataclasses.replace(case, failures=(random.choice(can_fail),))
+    return dataclasses.replace(case, failures=(*case.failures, random.choice(can_fail)))

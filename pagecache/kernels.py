@@ -189,7 +189,7 @@ KERNELS: Final[tuple[Kernel, ...]] = (
     LINUX_2026,
 )
 
-FUZZED: Final = (*KERNELS, LINUX_2026_MENDED)
-"""The protocols, and today's kernel as it could be."""
+FUZZED: Final = (*KERNELS, LINUX_6_4_MENDED, LINUX_2026_MENDED)
+"""The protocols, and what was merged as it could be."""
 
 KERNELS_BY_NAME: Final = {kernel.name: kernel for kernel in FUZZED}

@@ -20,7 +20,9 @@ __all__ = [
     "any_vma_missing",
     "handle_userfault",
     "mfill_atomic",
+    "mfill_atomic_install_pte",
     "shmem_mfill_atomic_pte",
+    "unlock_and_put",
     "userfaultfd_register",
     "userfaultfd_unregister",
 ]
@@ -162,7 +164,8 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
     return 0
 
 
-async def _discard(folio: Folio) -> None:
+async def unlock_and_put(folio: Folio) -> None:
+    """``folio_unlock()``, then ``folio_put()``."""
     await folio_unlock(folio)
     await folio_put(folio)
 
@@ -209,23 +212,23 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
     folio.dirty = True
     size = await i_size_read(inode)
     if index >= size:
-        await _discard(folio)
+        await unlock_and_put(folio)
         return "EFAULT", None
     error = await shmem_add_to_page_cache(folio, mapping, index)
     if error:
-        await _discard(folio)
+        await unlock_and_put(folio)
         return error, None
-    error = await _mfill_atomic_install_pte(vma, index, folio)
+    error = await mfill_atomic_install_pte(vma, index, folio)
     if error:
         await filemap_remove_folio(mapping, folio)
-        await _discard(folio)
+        await unlock_and_put(folio)
         return error, None
     await shmem_recalc_inode(inode, 1, 0)
     await folio_unlock(folio)
     return "", None
 
 
-async def _mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
+async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
     """``mfill_atomic_install_pte()``: map the new page, unless the file has shrunk or something is mapped."""
     table = vma.table(index)
     await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True)

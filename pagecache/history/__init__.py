@@ -15,6 +15,18 @@ from pagecache.history import (
     b04_hole_after_the_walk,
     b05_frozen_in_place,
     b06_uncounted_hole,
+    b08_cursor_stands_still,
+    b09_stale_cursor,
+    b11_asks_who_maps_the_head,
+    b13_create_range_fails,
+    b14_rollback_forgets_nrpages,
+    b15_huge_page_already_there,
+    b19_rollback_without_the_lock,
+    b20_poisoned_source,
+    b23_gup_fast_looks_once,
+    b23_table_freed_under_gup_fast,
+    b35_i_mutex_in_the_fault,
+    b42_copied_page_not_freed,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -28,6 +40,18 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b04_hole_after_the_walk.BUG,
     b05_frozen_in_place.BUG,
     b06_uncounted_hole.BUG,
+    b08_cursor_stands_still.BUG,
+    b09_stale_cursor.BUG,
+    b11_asks_who_maps_the_head.BUG,
+    b13_create_range_fails.BUG,
+    b14_rollback_forgets_nrpages.BUG,
+    b15_huge_page_already_there.BUG,
+    b19_rollback_without_the_lock.BUG,
+    b20_poisoned_source.BUG,
+    b23_gup_fast_looks_once.BUG,
+    b23_table_freed_under_gup_fast.BUG,
+    b35_i_mutex_in_the_fault.BUG,
+    b42_copied_page_not_freed.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

@@ -248,7 +248,7 @@ MAPPING_MUTANTS: Final = (
         """
      if error:
 -        await filemap_remove_folio(mapping, folio)
-         await _discard(folio)
+         await unlock_and_put(folio)
          return error, None
      await shmem_recalc_inode(inode, 1, 0)
 """,
@@ -268,10 +268,10 @@ MAPPING_MUTANTS: Final = (
         "lock",
         """
      if error:
--        await _discard(folio)
+-        await unlock_and_put(folio)
 +        await folio_put(folio)
          return error, None
-     error = await _mfill_atomic_install_pte(vma, index, folio)
+     error = await mfill_atomic_install_pte(vma, index, folio)
 """,
     ),
     Mutant(

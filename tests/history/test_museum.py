@@ -1,0 +1,94 @@
+"""The museum is in order; ``tests/benchmarks/history.py`` measures it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+
+import pytest
+
+from fuzz.museum import search
+from pagecache.history import HISTORY, HISTORY_BY_NAME, Bug, Focus
+from pagecache.kernels import KERNELS_BY_NAME
+from pagecache.promises import PROMISES_BY_NAME
+
+RARE = {"b13-create-range-fails", "b19-rollback-without-the-lock", "b23-gup-fast-looks-once"}
+"""Some thousand schedules."""
+
+WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b03-frozen-huge-page"}
+"""Their function is a protocol of its own."""
+
+ENGINES = {
+    "no_deadlock",
+    "no_livelock",
+    "no_kernel_assertion_fails",
+    "no_freed_memory_is_used",
+    "the_kernel_does_not_oops",
+}
+
+
+def ids(bug: Bug) -> str:
+    return bug.kernel.name
+
+
+def test_each_has_a_name_of_its_own_in_the_order_of_the_catalogue() -> None:
+    assert len(HISTORY_BY_NAME) == len(HISTORY)
+    assert [bug.number for bug in HISTORY] == sorted(bug.number for bug in HISTORY)
+    assert not HISTORY_BY_NAME.keys() & KERNELS_BY_NAME.keys()
+
+
+@pytest.mark.parametrize("bug", HISTORY, ids=ids)
+def test_its_file_tells_the_story(bug: Bug) -> None:
+    module = next(
+        module
+        for module in vars(__import__("pagecache.history").history).values()
+        if getattr(module, "BUG", None) is bug
+    )
+    text = inspect.getdoc(module) or ""
+
+    assert re.match(r"B\d+B?: ", text)
+    for word in ("Symptom:", "Fix:", " 1. "):
+        assert word in text, word
+
+
+@pytest.mark.parametrize("bug", HISTORY, ids=ids)
+def test_it_breaks_promises_that_exist(bug: Bug) -> None:
+    assert set(bug.breaks) <= PROMISES_BY_NAME.keys() | ENGINES
+
+
+@pytest.mark.parametrize("bug", [bug for bug in HISTORY if bug.kernel.name not in WHOLE_PROTOCOLS], ids=ids)
+def test_the_difference_from_the_fixed_function_is_the_bug(bug: Bug) -> None:
+    """If this fails, the fixed function has changed, and the museum has to follow."""
+    fixed = inspect.getsource(bug.fixed.functions[bug.functions[0]]).splitlines()
+    buggy = inspect.getsource(bug.kernel.functions[bug.functions[0]]).splitlines()
+    changed = [
+        line for line in difflib.unified_diff(fixed, buggy, n=0) if line[0] in "+-" and line[:3] not in ("+++", "---")
+    ]
+
+    assert 0 < len(changed) <= 18, changed
+
+
+@pytest.mark.parametrize("bug", [bug for bug in HISTORY if bug.kernel.name not in RARE], ids=ids)
+def test_it_is_found(bug: Bug) -> None:
+    campaign = search(bug, 0)
+
+    assert campaign.unknown is None
+    assert campaign.findings
+    assert campaign.findings[0].shrunk.verdict.promise in bug.breaks
+    size = campaign.findings[0].shrunk.case
+    assert size.program.operations <= bug.minimum.operations + 1
+    assert len(size.schedule) <= bug.minimum.deviations + 1
+
+
+@pytest.mark.parametrize("bug", HISTORY, ids=ids)
+def test_the_fixed_function_holds_in_the_same_place(bug: Bug) -> None:
+    campaign = search(bug, 1, 500, fixed=True)
+
+    assert campaign.unknown is None
+    assert not campaign.findings
+
+
+def test_a_focus_is_not_empty() -> None:
+    with pytest.raises(ValueError, match="no operations"):
+        Focus(())
