@@ -79,7 +79,8 @@ def line(bug: Bug, row: Row) -> str:
         found += f" ({row.missed} seeds without)"
     size = " / ".join(map(str, row.size))
     fixed = f"**{row.seen}**" if row.seen else f"not seen in {row.held:,}"
-    return f"| `{bug.kernel.name}` | {bug.fix} ({bug.release}) | {found} | {size} | {bug.minimum} | {row.seconds:.1f} | {fixed} |"
+    name, fix = bug.kernel.name, f"{bug.fix} ({bug.release})"
+    return f"| `{name}` | {fix} | {found} | {size} | {bug.minimum} | {row.seconds:.1f} | {fixed} |"
 
 
 def main() -> int:
