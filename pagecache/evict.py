@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagecache.folio import drop_references
 from pagecache.inode import i_size_write
 from pagecache.step import KernelBug
 from pagecache.syscalls import do_munmap
@@ -25,6 +26,14 @@ async def shmem_evict_inode(world: World) -> None:
         await do_munmap(world.vmas[number])
     await i_size_write(inode, 0)
     await mapping.kernel.shmem_undo_range(inode, 0, INFINITY, unfalloc=False)
+    # Folios that only the swap cache has, since their slot was freed while they were locked: they stay on the LRU
+    # lists until reclaim comes by (folio_free_swap()).
+    for slot in mapping.swap.slots:
+        folio = slot.cache
+        if folio is not None and slot.count == 0 and folio.locked_by is None:
+            slot.cache = None
+            folio.swap = -1
+            drop_references(folio, 1)
     if mapping.nrpages:
         raise KernelBug(f"clear_inode(): nrpages is {mapping.nrpages} after the last page has been removed")
     if world.memory.nr_live:

@@ -71,6 +71,7 @@ class Folio:
         "poisoned",
         "rank",
         "refcount",
+        "swap",
         "swapbacked",
         "uptodate",
     )
@@ -91,6 +92,8 @@ class Folio:
         self.dirty = False
         self.swapbacked = False
         self.lru = False
+        self.swap = -1
+        """The entry by which the swap cache finds it (``folio->swap``); -1 if it is not there."""
         self.mapcount = 0
         self.poisoned = False
         """Reading it raises a machine check (``PG_hwpoison`` before anybody noticed)."""

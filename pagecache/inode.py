@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
 from pagecache.step import step
+from pagecache.swap import SwapDevice
 from pagecache.xarray import XArray
 
 if TYPE_CHECKING:
@@ -74,12 +75,13 @@ class Inode:
 class AddressSpace:
     """``struct address_space``: the cached pages of one file and the VMAs that map it.
 
-    ``kernel`` is its table of functions, as ``a_ops`` is; ``memory`` the allocator its pages come from;
+    ``kernel`` is its table of functions, as ``a_ops`` is; ``memory`` the allocator its pages come from, ``swap`` where
+    they go;
     ``hpage_pmd_order`` what HPAGE_PMD_ORDER is in this world.
     """
 
     __fingerprint_skip__: ClassVar = ("hpage_pmd_order", "kernel", "memory")
-    __slots__ = ("host", "hpage_pmd_order", "i_mmap", "i_mmap_rwsem", "i_pages", "kernel", "memory", "nrpages")
+    __slots__ = ("host", "hpage_pmd_order", "i_mmap", "i_mmap_rwsem", "i_pages", "kernel", "memory", "nrpages", "swap")
 
     def __init__(self, host: Inode, i_pages: XArray, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
         self.host = host
@@ -89,6 +91,7 @@ class AddressSpace:
         self.i_mmap_rwsem = RwSemaphore("i_mmap_rwsem", "i_mmap_rwsem")
         self.i_mmap: list[Vma] = []
         self.memory = memory
+        self.swap = SwapDevice(i_pages.nr_slots)
         self.kernel = kernel
 
 

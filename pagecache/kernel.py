@@ -45,6 +45,9 @@ class Kernel:
     filemap_get_entry: KernelFunction
     shmem_get_folio: KernelFunction
     shmem_fault: KernelFunction
+    shmem_swapin_folio: KernelFunction
+    shmem_writepage: KernelFunction
+    remove_mapping: KernelFunction
     shmem_setattr: KernelFunction
     shmem_undo_range: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction

@@ -43,9 +43,11 @@ from pagecache.shmem_charge import (
     shmem_uncharge_4_8,
     shmem_uncharge_6_6,
 )
+from pagecache.shmem_swap import shmem_swapin_folio, shmem_writepage
 from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
+from pagecache.vmscan import remove_mapping
 
 __all__ = [
     "FUZZED",
@@ -71,6 +73,9 @@ LINUX_6_2: Final = Kernel(
     filemap_get_entry=filemap_get_entry,
     shmem_get_folio=shmem_get_folio,
     shmem_fault=shmem_fault,
+    shmem_swapin_folio=shmem_swapin_folio,
+    shmem_writepage=shmem_writepage,
+    remove_mapping=remove_mapping,
     shmem_setattr=shmem_setattr,
     shmem_undo_range=shmem_undo_range,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,

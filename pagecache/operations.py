@@ -29,6 +29,7 @@ from pagecache.syscalls import (
     shmem_punch_hole,
 )
 from pagecache.userfaultfd import EVENT, mfill_atomic, userfaultfd_register, userfaultfd_unregister
+from pagecache.vmscan import reclaim_folio
 from pagecache.world import World, WorldSpec
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Mincore",
     "Munmap",
     "Operation",
+    "PageOut",
     "PinWrite",
     "PunchHole",
     "Read",
@@ -176,6 +178,18 @@ class PinWrite(Operation):
             return "EFAULT"
         await dma_write(folio, self.index, tag)
         await unpin_user_pages_dirty_lock(folio)
+        return 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PageOut(Operation):
+    """Reclaim of one page, as by ``madvise(MADV_PAGEOUT)`` or memory pressure.  Result: 0, whatever became of it."""
+
+    task_name: ClassVar[str] = "reclaim"
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        await reclaim_folio(world.mapping, self.index)
         return 0
 
 
@@ -347,6 +361,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     UffdCopy,
     UffdZeropage,
     Munmap,
+    PageOut,  # memory management behind everybody's back
     PinWrite,  # a reference that outlives every lock
 )
 

@@ -1,6 +1,6 @@
 """Finding and filling the pages of a shmem file (``mm/shmem.c``).
 
-Leaves out: swap (a value entry never occurs yet), huge pages allocated by a fault (``huge=``), quota and the
+Leaves out: huge pages allocated by a fault (``huge=``), quota and the
 superblock's limits, the memory controller.
 """
 
@@ -24,6 +24,7 @@ from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
 from pagecache.mm import Vma, pte_target, userfaultfd_missing
 from pagecache.step import step
 from pagecache.xarray import (
+    ValueEntry,
     XaState,
     xas_find_conflict,
     xas_lock_irq,
@@ -77,11 +78,13 @@ async def alloc_folio(memory: Memory, order: int) -> Folio | None:
     return memory.new_folio(order)
 
 
-async def shmem_add_to_page_cache(folio: Folio, mapping: AddressSpace, index: int) -> str:
-    """``shmem_add_to_page_cache()`` of a small folio over a hole.
+async def shmem_add_to_page_cache(
+    folio: Folio, mapping: AddressSpace, index: int, expected: ValueEntry | None = None
+) -> str:
+    """``shmem_add_to_page_cache()`` of a small folio over a hole, or where ``expected`` stands.
 
     Returns:
-        Empty; ``"EEXIST"`` if anything at all stands there, a RETRY entry included; ``"ENOMEM"`` without memory for
+        Empty; ``"EEXIST"`` if anything else stands there, a RETRY entry included; ``"ENOMEM"`` without memory for
         the nodes of the tree.
     """
     folio.refcount += folio.nr_pages  # nobody can see it yet
@@ -91,7 +94,7 @@ async def shmem_add_to_page_cache(folio: Folio, mapping: AddressSpace, index: in
     while True:
         await xas_lock_irq(xas)
         conflict = await xas_find_conflict(xas)
-        if conflict is not None:
+        if conflict != expected:
             xas_set_err(xas, "EEXIST")
         else:
             await xas_store(xas, folio)
@@ -143,6 +146,11 @@ async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = 
             await folio_unlock(folio)
             await folio_put(folio)
             return "", None
+        if isinstance(entry, ValueEntry):
+            error, folio = await mapping.kernel.shmem_swapin_folio(inode, index, entry)
+            if error == "EEXIST":
+                continue
+            return error, folio
         if sgp == SGP_READ:
             return "", None
         if sgp == SGP_NOALLOC:

@@ -19,8 +19,9 @@ from pagecache.mm import Vma, find_vma, pte_target, zap_page_range
 from pagecache.rmap import unmap_mapping_range
 from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step
+from pagecache.swap import swap_cache_get_folio
 from pagecache.truncate import INFINITY
-from pagecache.xarray import Entry
+from pagecache.xarray import Entry, ValueEntry
 
 __all__ = [
     "do_munmap",
@@ -130,6 +131,9 @@ async def mincore(vma: Vma, index: int) -> int | str:
 async def mincore_page(vma: Vma, index: int) -> int:
     """``mincore_page()``: is the page in the cache, and uptodate?  May be called in atomic context."""
     entry: Entry = await vma.mapping.kernel.filemap_get_entry(vma.mapping, index)
+    if isinstance(entry, ValueEntry):
+        # filemap_get_incore_folio(): "try to find it in the swap cache".
+        entry = await swap_cache_get_folio(vma.mapping.swap, entry.value)
     if not isinstance(entry, Folio):
         return 0
     uptodate = await folio_test_uptodate(entry)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from pagecache.filemap import filemap_remove_folio, find_get_entries, find_lock_entries
+from pagecache.filemap import filemap_remove_folio, find_get_entries, find_lock_entries, put_entry
 from pagecache.folio import ZERO, Folio, folio_lock, folio_put, folio_unlock
 from pagecache.inode import AddressSpace, Inode, shmem_recalc_inode
 from pagecache.mm import pte_target
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem import SGP_READ
+from pagecache.shmem_swap import shmem_free_swap
 from pagecache.step import step
-from pagecache.xarray import Entry
+from pagecache.xarray import Entry, ValueEntry
 
 __all__ = ["INFINITY", "shmem_undo_range", "truncate_inode_folio", "truncate_inode_partial_folio"]
 
@@ -92,10 +93,16 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
     if start < info.fallocend <= end and not unfalloc:
         info.fallocend = start
 
+    nr_swaps_freed = 0
     found = await find_lock_entries(mapping, start, last)
     for position in range(len(found)):
-        folio = found[position][1]
-        assert isinstance(folio, Folio)  # there is no swap yet
+        index, folio = found[position]
+        if isinstance(folio, ValueEntry):
+            if not unfalloc:
+                freed = await shmem_free_swap(mapping, index, folio)
+                nr_swaps_freed += freed
+            continue
+        assert isinstance(folio, Folio)
         if not unfalloc or not folio.uptodate:
             await truncate_inode_folio(mapping, folio)
         await folio_unlock(folio)
@@ -135,19 +142,35 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
             # But a truncate starts again, to make sure that all is gone.
             index = start
             continue
-        index = await _remove_locked(inode, rest, lstart, last, start, unfalloc=unfalloc)
-    await shmem_recalc_inode(inode, 0, 0)
+        index, gone = await _remove_locked(inode, rest, lstart, last, start, unfalloc=unfalloc)
+        nr_swaps_freed += gone
+    await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
 
 
 async def _remove_locked(
     inode: Inode, rest: list[tuple[int, Entry]], lstart: int, last: int, start: int, *, unfalloc: bool
-) -> int:
-    """One batch of the second pass of shmem_undo_range(); returns the index at which to go on."""
+) -> tuple[int, int]:
+    """One batch of the second pass of shmem_undo_range().
+
+    Returns:
+        The index at which to go on, and how many swap entries were freed.
+    """
     mapping = inode.i_mapping
+    nr_swaps_freed = 0
     for position in range(len(rest)):
         index, folio = rest[position]
-        assert isinstance(folio, Folio)  # there is no swap yet
         again = -1
+        if isinstance(folio, ValueEntry):
+            if not unfalloc:
+                gone = await shmem_free_swap(mapping, index, folio)
+                if not gone:
+                    again = index  # swap was replaced by a page: look at this index again
+                nr_swaps_freed += gone
+            if again >= 0:
+                await _put_rest(rest, position)
+                return again, nr_swaps_freed
+            continue
+        assert isinstance(folio, Folio)
         await folio_lock(folio)
         if not unfalloc or not folio.uptodate:
             if folio.mapping is not mapping:
@@ -161,10 +184,13 @@ async def _remove_locked(
         await folio_unlock(folio)
         await folio_put(folio)
         if again >= 0:
-            for other in range(position + 1, len(rest)):
-                left = rest[other][1]
-                assert isinstance(left, Folio)
-                await folio_put(left)
-            return again
+            await _put_rest(rest, position)
+            return again, nr_swaps_freed
     index, folio = rest[len(rest) - 1]
-    return folio.next_index if isinstance(folio, Folio) else index + 1
+    return folio.next_index if isinstance(folio, Folio) else index + 1, nr_swaps_freed
+
+
+async def _put_rest(rest: list[tuple[int, Entry]], position: int) -> None:
+    """Let go of the folios of a batch behind ``position``."""
+    for other in range(position + 1, len(rest)):
+        await put_entry(rest[other][1])

@@ -13,7 +13,7 @@ from pagecache.inode import BLOCKS_PER_PAGE, Inode
 from pagecache.kernel import Kernel
 from pagecache.mm import Mm, Vma
 from pagecache.step import Step
-from pagecache.xarray import XArray
+from pagecache.xarray import ValueEntry, XArray
 
 __all__ = ["PAGES_MAX", "PAGE_STATES", "VMAS_MAX", "VmaSpec", "World", "WorldSpec"]
 
@@ -21,8 +21,8 @@ PAGES_MAX: Final = 8  # four huge pages of two, or one of eight: no catalogued r
 VMAS_MAX: Final = 4  # collapse and userfaultfd look at one mapping and at "any other"
 HPAGE_ORDER_MAX: Final = 3
 
-PAGE_STATES: Final = ("data", "hole", "unwritten")
-"""What can be at an index: data; nothing; a page that fallocate() reserved and nobody wrote."""
+PAGE_STATES: Final = ("data", "hole", "unwritten", "swapped")
+"""What can be at an index: data; nothing; a page that fallocate() reserved and nobody wrote; data on a swap device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class WorldSpec:
         if not 0 <= self.size <= len(self.pages):
             raise ValueError(f"size is {self.size} pages; choose 0 to {len(self.pages)}")
         for index in range(self.size, len(self.pages)):
-            if self.pages[index] == "data":
+            if self.pages[index] in ("data", "swapped"):
                 raise ValueError(f"page {index} holds data beyond size {self.size}; make it a hole or raise size")
         if not 1 <= len(self.vmas) <= VMAS_MAX:
             raise ValueError(f"there are {len(self.vmas)} VMAs; give 1 to {VMAS_MAX}")
@@ -117,13 +117,13 @@ class WorldSpec:
 class World:
     """Everything that exists in one run; all of it hangs off this object.
 
-    The last two are the engine's, for the watchers to read: ``pending`` is the step that each task, by
+    The last ones are the engine's, for the watchers to read: ``pending`` is the step that each task, by
     number, is parked at (``None`` once it has ended), and ``may_fail`` whether the case injects failures, so that
-    an error like ENOMEM needs no other reason.
+    an error like ENOMEM needs no other reason; ``may_swap`` whether anything can be on the swap device.
     """
 
-    __fingerprint_skip__: ClassVar = ("kernel", "may_fail", "pending", "spec")
-    __slots__ = ("inode", "kernel", "mapping", "may_fail", "memory", "mms", "pending", "spec", "vmas")
+    __fingerprint_skip__: ClassVar = ("kernel", "may_fail", "may_swap", "pending", "spec")
+    __slots__ = ("inode", "kernel", "mapping", "may_fail", "may_swap", "memory", "mms", "pending", "spec", "vmas")
 
     def __init__(self, spec: WorldSpec, kernel: Kernel) -> None:
         self.spec = spec
@@ -135,6 +135,7 @@ class World:
         self.vmas: list[Vma] = []
         self.pending: list[Step | None] = []
         self.may_fail = True  # what is not known is allowed
+        self.may_swap = True
         self._fill_cache()
         for vma in spec.vmas:
             self._map(vma)
@@ -142,6 +143,9 @@ class World:
     def _fill_cache(self) -> None:
         for index, state in enumerate(self.spec.pages):
             if state == "hole":
+                continue
+            if state == "swapped":
+                self._swap_out(index)
                 continue
             folio = self.memory.new_folio(0)  # its one reference is the cache's
             folio.mapping = self.mapping
@@ -154,8 +158,17 @@ class World:
                 folio.pages[0] = f"d{index}"
             self.mapping.i_pages.slots[index] = folio
             self.mapping.nrpages += 1
-        self.inode.info.alloced = self.mapping.nrpages
-        self.inode.i_blocks = self.mapping.nrpages * BLOCKS_PER_PAGE
+        info = self.inode.info
+        info.alloced = self.mapping.nrpages + info.swapped
+        self.inode.i_blocks = info.alloced * BLOCKS_PER_PAGE
+
+    def _swap_out(self, index: int) -> None:
+        """The page at ``index`` has been written to the slot of its own number, and is nowhere else."""
+        slot = self.mapping.swap.slots[index]
+        slot.content = f"d{index}"
+        slot.count = 1
+        self.mapping.i_pages.slots[index] = ValueEntry(index)
+        self.inode.info.swapped += 1
 
     def _map(self, spec: VmaSpec) -> None:
         mm = self.mms.setdefault(spec.mm, Mm(spec.mm, len(self.mms)))

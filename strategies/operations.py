@@ -14,6 +14,7 @@ from pagecache.operations import (
     Mincore,
     Munmap,
     Operation,
+    PageOut,
     PinWrite,
     PunchHole,
     Read,
@@ -98,6 +99,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     UffdCopy: (_index, _vma_of_index),
     UffdZeropage: (_index, _vma_of_index),
     Munmap: (_any_vma,),
+    PageOut: (_index,),
     PinWrite: (_index, _vma_of_index),
 }
 """How each operation's fields are drawn, in their order."""

@@ -30,8 +30,9 @@ HIGHER_ORDER: Final = (0.1, 0.1)[: HPAGE_ORDER_MAX - 1]
 ANOTHER_HUGE_PAGE: Final = (ALWAYS, 0.15, 0.1, 0.1)
 SHORT: Final = 0.2  # i_size below the last page, where that is no data
 DATA: Final = PAGE_STATES[:1]
+HELD: Final = ("data", "swapped")
 DATA_OR_HOLE: Final = PAGE_STATES[:2]
-UNWRITTEN: Final = PAGE_STATES[2:]
+UNWRITTEN: Final = PAGE_STATES[2:]  # or swapped out
 NEITHER: Final = 0.12  # data and holes are equally likely: holes are what the thread was about
 # A second mapping, perhaps of another process, is what a collapse that asks only its own VMA forgets.
 ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
@@ -67,7 +68,7 @@ def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -
     )
     pages = tuple(itertools.chain.from_iterable(huge_pages))
     end = len(pages)
-    least = max((index + 1 for index, state in enumerate(pages) if state == "data"), default=0)
+    least = max((index + 1 for index, state in enumerate(pages) if state in HELD), default=0)
     size = draw.mostly((end,), range(end - 1, least - 1, -1), SHORT, like.size)
     mms: list[str] = []
     vmas = draw.many(

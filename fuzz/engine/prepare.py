@@ -7,6 +7,7 @@ from typing import Any
 
 from fuzz.engine.execution import Execution
 from pagecache.kernel import Kernel
+from pagecache.operations import PageOut
 from pagecache.promises.promise import Promise
 from pagecache.step import Step, Task
 from pagecache.world import World
@@ -34,6 +35,9 @@ def prepare(
     """
     world = World(case.world, kernel)
     world.may_fail = bool(case.failures)
+    world.may_swap = "swapped" in case.world.pages or any(
+        isinstance(operation, PageOut) for task in case.program.tasks for operation in task.operations
+    )
     execution = Execution(
         case.program.tasks,
         world,

@@ -99,7 +99,7 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
     """The page at ``index`` in each of ``states``; it is mapped nowhere if that is not data."""
     world = case.world
     for state in states:
-        if state == "data" and index >= world.size:
+        if state in ("data", "swapped") and index >= world.size:
             continue
         vmas = world.vmas
         if state != "data":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pagecache.inode import BLOCKS_PER_PAGE
 from pagecache.promises.promise import Watcher
+from pagecache.xarray import ValueEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,11 @@ class CountWatcher(Watcher):
         del pending
         inode, mapping = self.world.inode, self.world.mapping
         info = inode.info
-        present = sum(entry is not None for entry in mapping.i_pages.slots)
+        entries = mapping.i_pages.entries()
+        swapped = sum(isinstance(entry, ValueEntry) for entry in entries)
+        present = sum(entry is not None for entry in entries) - swapped
+        if info.swapped != swapped:
+            return f"in the end info->swapped is {info.swapped}, but {swapped} slots hold swap entries"
         if mapping.nrpages != present:
             return f"in the end nrpages is {mapping.nrpages}, but {present} slots are occupied"
         if info.alloced < mapping.nrpages + info.swapped:

@@ -132,7 +132,7 @@ class State:
     def _moments(self) -> list[Moment]:
         """By task, what its pending operation sees besides pages."""
         removing = any(behaviour is not None and behaviour.removes for behaviour in self.pending)
-        plain = Moment(0, YES, NO, self.automaton.may_fail, self.huge, removing)
+        plain = Moment(0, YES, NO, self.automaton.may_fail, self.huge, removing, self.automaton.swapping)
         moments = []
         for behaviour in self.pending:
             vma = None if behaviour is None else getattr(behaviour.operation, "vma", None)
@@ -188,11 +188,13 @@ class Automaton:
     Args:
         spec: the world before anything runs.
         may_fail: are failures injected?
+        swapping: may pages be on the swap device?
     """
 
-    def __init__(self, spec: WorldSpec, *, may_fail: bool) -> None:
+    def __init__(self, spec: WorldSpec, *, may_fail: bool, swapping: bool = False) -> None:
         self.spec = spec
         self.may_fail = may_fail
+        self.swapping = swapping
         self._states: dict[tuple[object, ...], State] = {}
         self.initial = self._begin()
 
@@ -222,12 +224,12 @@ class Automaton:
 
 
 @functools.lru_cache(maxsize=8)
-def automaton_of(spec: WorldSpec, *, may_fail: bool) -> Automaton:
+def automaton_of(spec: WorldSpec, *, may_fail: bool, swapping: bool = False) -> Automaton:
     """The automaton that all runs in such a world share.
 
     A memory of pure functions: what it remembers never changes an answer.
     """
-    return Automaton(spec, may_fail=may_fail)
+    return Automaton(spec, may_fail=may_fail, swapping=swapping)
 
 
 def _means(phase: Phase, result: Result) -> bool:

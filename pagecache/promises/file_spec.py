@@ -104,6 +104,7 @@ class Moment(NamedTuple):
         may_fail: are failures injected, so that an error needs no other reason?
         huge: the first indices of the ranges where a collapse may have put a huge folio.
         removing: does a call run that takes pages out of the file?
+        swapping: may pages be on the swap device?
     """
 
     size: int
@@ -112,6 +113,7 @@ class Moment(NamedTuple):
     may_fail: bool
     huge: frozenset[int]
     removing: bool = False
+    swapping: bool = False
 
 
 Phase = tuple[str | int, ...]

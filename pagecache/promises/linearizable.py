@@ -25,6 +25,7 @@ from pagecache.promises.file_spec import HOLE, UNWRITTEN
 from pagecache.promises.promise import Watcher
 from pagecache.step import Task
 from pagecache.world import World
+from pagecache.xarray import ValueEntry
 
 __all__ = ["SparseFileWatcher", "contents"]
 
@@ -36,10 +37,13 @@ def contents(world: World) -> tuple[str, ...]:
 
     For a moment in which nobody runs; it looks at whatever the slots point to, alive or not.
     """
-    return tuple(_content(entry, index) for index, entry in enumerate(world.mapping.i_pages.slots))
+    return tuple(_content(world, entry, index) for index, entry in enumerate(world.mapping.i_pages.slots))
 
 
-def _content(entry: object, index: int) -> str:
+def _content(world: World, entry: object, index: int) -> str:
+    if isinstance(entry, ValueEntry):
+        slot = world.mapping.swap.slots[entry.value]
+        return slot.cache.pages[0] if slot.cache is not None and slot.cache.uptodate else slot.content
     if not isinstance(entry, Folio):
         return HOLE
     if not entry.uptodate:
@@ -53,7 +57,7 @@ class SparseFileWatcher(Watcher):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.state = automaton_of(world.spec, may_fail=world.may_fail).initial
+        self.state = automaton_of(world.spec, may_fail=world.may_fail, swapping=world.may_swap).initial
         self.explained: list[tuple[Task, Operation, Result]] = []
         """What has returned so far; for the sentence only."""
 

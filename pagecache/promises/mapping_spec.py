@@ -16,6 +16,7 @@ from pagecache.operations import (
     Mincore,
     Munmap,
     Operation,
+    PageOut,
     PinWrite,
     PunchHole,
     Read,
@@ -49,7 +50,7 @@ from pagecache.promises.file_spec import (
 )
 from pagecache.promises.syscall_spec import Fallocating, Punching, Reading, Seeking, Truncating, Writing
 
-__all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Pinning", "Supplying"]
+__all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Pinning", "Reclaiming", "Supplying"]
 
 ZEROES = "0"
 
@@ -144,7 +145,8 @@ class Looking(Behaviour):
     """``mincore(2)`` of one page: a page-table entry, else mincore_page().
 
     Atomic: one look at one page; uptodate counts, as it does for lseek().
-    Behind the end of the file it may say anything.
+    Behind the end of the file it may say anything.  A page that is swapped out is not in core, so that it may
+    say 0 where there is data.
     """
 
     __slots__ = ()
@@ -157,6 +159,8 @@ class Looking(Behaviour):
             yield done("ENOMEM"), size, cell
         if self.within and moment.mapped != NO:
             yield done(int(has_data(cell))), size, cell
+            if moment.swapping:
+                yield done(0), size, cell
             if self.operation.index >= size:
                 yield done(int(not has_data(cell))), size, cell
 
@@ -237,6 +241,23 @@ class Collapsing(Behaviour):
         return cell if has_data(cell) and cell.locker == NOBODY else None
 
 
+class Reclaiming(Behaviour):
+    """Reclaim of a page: no page of the file changes its content, wherever it is kept.
+
+    A page that has only been reserved may be written to swap, and has zeroes for content from then on
+    (shmem_writepage()).
+    """
+
+    __slots__ = ()
+    operation: PageOut
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        del phase
+        yield done(0), moment.size, cell
+        if cell.content == UNWRITTEN and cell.locker == NOBODY:
+            yield done(0), moment.size, cell._replace(content=ZEROES)
+
+
 class Mapping(Behaviour):
     """``munmap()``, ``UFFDIO_REGISTER``, ``UFFDIO_UNREGISTER``: no page of the file changes.
 
@@ -252,6 +273,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Collapse: Collapsing,
     Load: Accessing,
     Store: Accessing,
+    PageOut: Reclaiming,
     PinWrite: Pinning,
     Touch: Accessing,
     Read: Reading,

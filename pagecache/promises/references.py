@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pagecache.folio import Folio
 from pagecache.promises.promise import Watcher
+from pagecache.xarray import ValueEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,10 @@ __all__ = ["LeakWatcher", "ReferenceWatcher"]
 
 def _slots(world: World, folio: Folio) -> int:
     return sum(entry is folio for entry in world.mapping.i_pages.slots)
+
+
+def _swap_slots(world: World, folio: Folio) -> int:
+    return sum(slot.cache is folio for slot in world.mapping.swap.slots)
 
 
 def _ptes(world: World, folio: Folio) -> int:
@@ -49,10 +54,12 @@ class ReferenceWatcher(Watcher):
                 return f"in the end {folio} is still locked by {folio.locked_by}"
             if folio.mapcount != ptes:
                 return f"in the end the mapcount of {folio} is {folio.mapcount}, but {ptes} page-table entries map it"
-            if folio.refcount != slots + ptes:
+            swap = _swap_slots(world, folio)
+            if folio.refcount != slots + ptes + swap:
+                cached = f" and {swap} places of the swap cache" if swap else ""
                 return (
                     f"in the end {folio} has {folio.refcount} references, but is found in "
-                    f"{slots} slots and {ptes} page-table entries"
+                    f"{slots} slots and {ptes} page-table entries{cached}"
                 )
             if slots and not folio.lru:
                 return f"in the end {folio} is in the page cache but on no LRU list: somebody isolated it and forgot"
@@ -60,11 +67,19 @@ class ReferenceWatcher(Watcher):
 
 
 class LeakWatcher(Watcher):
-    """Nothing leaks: what is alive can be reached through the page cache or a page table."""
+    """Nothing leaks: what is alive can be reached through the page cache, a page table or the swap cache.
+
+    And every slot of the swap device is referred to as often as it is counted.
+    """
 
     def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
         del pending
+        entries = self.world.mapping.i_pages.entries()
+        for number, slot in enumerate(self.world.mapping.swap.slots):
+            users = sum(entry == ValueEntry(number) for entry in entries)
+            if slot.count != users:
+                return f"in the end swap slot {number} is counted {slot.count} times, but {users} entries refer to it"
         for folio in self.world.memory.live():
-            if not _slots(self.world, folio) and not _ptes(self.world, folio):
+            if not (_slots(self.world, folio) or _ptes(self.world, folio) or _swap_slots(self.world, folio)):
                 return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"
         return None

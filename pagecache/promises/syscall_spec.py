@@ -52,6 +52,8 @@ class Reading(Behaviour):
                 yield ("page", cell.content) if has_data(cell) else ("hole",), size, cell
                 if beyond:  # shmem_get_folio(SGP_READ) looks, too
                     yield done(END_OF_FILE), size, cell
+                if moment.may_fail and moment.swapping:  # without memory to swap it in
+                    yield done(ANY_ERROR), size, cell
             case ("hole",):
                 yield done(END_OF_FILE if beyond else ZEROES), size, cell
             case ("page", str(content)):

@@ -40,6 +40,7 @@ from pagecache.operations import (
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
+from pagecache.xarray import ValueEntry
 
 __all__ = ["ObservedMissingWatcher", "RegisteredWatcher"]
 
@@ -112,6 +113,8 @@ class RegisteredWatcher(Watcher):
     def _look(self, index: int, was: int) -> int:
         """Is the page missing, reserved or filled, given what it was?"""
         entry = self.world.mapping.i_pages.slots[index]
+        if isinstance(entry, ValueEntry):
+            return FILLED  # a page on the swap device is no hole
         if not isinstance(entry, Folio):
             return MISSING
         if entry.uptodate:

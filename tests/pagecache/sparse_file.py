@@ -14,6 +14,7 @@ from pagecache.operations import (
     Mincore,
     Munmap,
     Operation,
+    PageOut,
     PinWrite,
     PunchHole,
     Read,
@@ -42,10 +43,15 @@ class SparseFile:
         self.nr = 1 << spec.hpage_order
         self.end = len(spec.pages)
         self.size = spec.size
-        self.pages = {n: f"d{n}" if page == "data" else RESERVED for n, page in enumerate(spec.pages) if page != "hole"}
+        self.pages = {
+            n: f"d{n}" if page in ("data", "swapped") else RESERVED
+            for n, page in enumerate(spec.pages)
+            if page != "hole"
+        }
         self.vmas = list(spec.vmas)
         self.mapped = dict.fromkeys(range(len(spec.vmas)), True)
         self.missing = {number: vma.missing for number, vma in enumerate(spec.vmas)}
+        self.swaps = "swapped" in spec.pages  # then mincore() may say that data is not in core
         self.huge: set[int] = set()
         self.fallocend = 0
 
@@ -81,6 +87,11 @@ class SparseFile:
                 return self.collapse(start, vma)
             case Load(index, vma) | Store(index, vma) | Touch(index, vma):
                 return self.access(operation, index, vma, tag)
+            case PageOut(index):
+                if self.pages.get(index) == RESERVED:
+                    self.pages[index] = "0"  # what goes to swap has content
+                self.swaps = True
+                return 0
             case PinWrite(index, vma):
                 answer = self.access(Store(index, vma), index, vma, tag)
                 return "EFAULT" if answer in ("SIGBUS", "SIGSEGV") else answer

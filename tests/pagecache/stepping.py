@@ -13,6 +13,7 @@ from pagecache.promises.references import LeakWatcher, ReferenceWatcher
 from pagecache.promises.structure import PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.step import Step, Task
 from pagecache.world import World, WorldSpec
+from pagecache.xarray import ValueEntry
 
 STEPS_MAX = 1000  # a sequential operation takes fewer than 150
 
@@ -113,7 +114,8 @@ def contents(where: World) -> list[str | None]:
         if isinstance(entry, Folio):
             held.append(entry.page_at(index) if entry.uptodate else "unwritten")
         else:
-            held.append(None if entry is None else str(entry))
+            slots = where.mapping.swap.slots
+            held.append(slots[entry.value].content if isinstance(entry, ValueEntry) else None)
     return held
 
 

@@ -19,6 +19,7 @@ class Watched:
     def __init__(self, watcher: type[Watcher], spec: WorldSpec | None = None, *, may_fail: bool = False) -> None:
         self.world = World(spec or WorldSpec(), KERNEL)
         self.world.may_fail = may_fail
+        self.world.may_swap = False
         self.watcher = watcher(self.world)
         self.tasks: dict[str, Task] = {}
         self.under_way: dict[str, Operation] = {}
