@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from fuzz.commands.ask import ask
 from fuzz.commands.list import list_
 from fuzz.commands.matrix import matrix_
 from fuzz.commands.options import JSON_WANTED, log_options
@@ -83,5 +84,5 @@ def main() -> None:
     """
 
 
-for _command in (list_, run, replay, verify, show, rerecord, matrix_):
+for _command in (list_, run, ask, replay, verify, show, rerecord, matrix_):
     main.add_command(_command)

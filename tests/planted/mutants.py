@@ -9,113 +9,17 @@ each promise has a fault that no other sees: the table is in :mod:`isolated`.
 
 from __future__ import annotations
 
-import inspect
-import types
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from pagecache.kernel import Kernel
-from pagecache.kernels import KERNELS_BY_NAME
+from fuzz.questions.variant import Variant
+from fuzz.questions.variants import (
+    RECHECK_UP_TO_THE_LAST_PRESENT_PAGE,
+    WITHOUT_PAGE_LOCKS_UNTIL_THE_RECHECK,
+    WITHOUT_RECHECK,
+)
 
 __all__ = ["MUTANTS", "Mutant"]
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One fault.
-
-    Args:
-        name: what the kernel lacks, or does.
-        diff: hunks in the unified format, without line numbers.
-        member: the function of the kernel's table whose module is patched.
-        of: the kernel that is spoilt.
-    """
-
-    name: str
-    diff: str
-    member: str = "collapse_file"
-    of: str = "linux-6.4"
-
-    def kernel(self) -> Kernel:
-        """The kernel with the fault.
-
-        Raises:
-            ValueError: if a hunk does not apply at exactly one place: the kernel has changed, and so must the diff.
-        """
-        kernel = KERNELS_BY_NAME[self.of]
-        function = getattr(kernel, self.member)
-        module = inspect.getmodule(function)
-        assert module is not None
-        text = inspect.getsource(module)
-        for old, new in _hunks(self.diff):
-            if text.count(old) != 1:
-                raise ValueError(
-                    f"{self.name}: a hunk applies to {module.__name__} at {text.count(old)} places; "
-                    f"it must be one, give it more or less context:\n{old}"
-                )
-            text = text.replace(old, new)
-        spoilt = types.ModuleType(self.name.replace("-", "_"))
-        # The dataclasses and annotations of the module need no name in sys.modules; its functions are all we want.
-        exec(compile(text, f"<{self.name}>", "exec"), spoilt.__dict__)  # noqa: S102
-        changes = {self.member: getattr(spoilt, function.__name__)}
-        return kernel.replace(name=self.name, summary=f"{self.of} {self.name}", source="a planted fault", **changes)
-
-
-def _hunks(diff: str) -> Iterator[tuple[str, str]]:
-    """What each hunk takes out of the text, and what it puts there."""
-    for hunk in diff.strip("\n").split("\n@@\n"):
-        lines = [(line[:1] or " ", f"{line[1:]}\n") for line in hunk.split("\n")]
-        yield (
-            "".join(text for mark, text in lines if mark in " -"),
-            "".join(text for mark, text in lines if mark in " +"),
-        )
-
-
-WITHOUT_PAGE_LOCKS_UNTIL_THE_RECHECK = Mutant(
-    "without-page-locks-until-the-recheck",
-    """
-     nr_none = 0
-+    unlocked = False
-
-@@
-+        for position in range(len(pagelist)):
-+            await folio_unlock(pagelist[position])
-+        unlocked = True
-         if nr_none:
-             nr_none_check = 0
-@@
-         for position in range(len(pagelist)):
--            await folio_unlock(pagelist[position])
-+            if not unlocked:
-+                await folio_unlock(pagelist[position])
-             await folio_putback_lru(pagelist[position])
-@@
-         pagelist[position].mapping = None
--        await folio_unlock(pagelist[position])
-         await folio_put_refs(pagelist[position], 3)
-""",
-)
-
-RECHECK_UP_TO_THE_LAST_PRESENT_PAGE = Mutant(
-    "recheck-up-to-the-last-present-page",
-    """
--            for _ in range(start, end):
-+            for _ in range(start, pagelist[-1].next_index):
-                 entry = await xas_next(xas)
-                 if entry is None:
-@@
--            if result == SCAN_SUCCEED and nr_none != nr_none_check:
-+            if result == SCAN_SUCCEED and nr_none != nr_none_check + end - pagelist[-1].next_index:
-""",
-)
-
-WITHOUT_RECHECK = Mutant(
-    "without-nr-none-recheck",
-    """
--            if result == SCAN_SUCCEED and nr_none != nr_none_check:
-+            if result == SCAN_SUCCEED and nr_none < nr_none_check:
-""",
-)
+Mutant = Variant
 
 WITHOUT_UFFD_CHECK = Mutant(
     "without-uffd-check",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagecache.operations import Collapse, Operation, UffdRegister
+from pagecache.operations import EVENT, Collapse, Operation, SeekHole, Touch, UffdRegister
 from pagecache.promises.promise import Promise, Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
@@ -93,3 +93,62 @@ class _BetweenWatcher(Watcher):
 
 
 REGISTER_DOES_NOT_COME_BETWEEN = Promise("register_does_not_come_between", _BetweenWatcher, "P10, P12", default=False)
+
+
+class _TwiceWatcher(_ScanWatcher):
+    """Does somebody else fill the same hole twice while collapses are under way?"""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.filled: set[int] = set()
+
+    def after(self, task: Task, step: Step) -> str | None:
+        inserted = super().after(task, step)
+        if inserted is None:
+            return None
+        index = int(str(step.args[0]))
+        if index in self.filled:
+            return f"{inserted}, for the second time"
+        self.filled.add(index)
+        return None
+
+    def key(self) -> frozenset[int]:
+        return frozenset([*self.collapsing, *(-1 - index for index in self.filled)])
+
+
+NO_HOLE_IS_FILLED_TWICE = Promise("no_hole_is_filled_twice_during_collapses", _TwiceWatcher, "P7", default=False)
+
+
+class _GivesUpWatcher(Watcher):
+    """Does a collapse that gives up because of others tell its caller to try again?"""
+
+    def returned(self, task: Task, number: int, operation: Operation, result: object) -> str | None:
+        if isinstance(operation, Collapse) and result == "EAGAIN":
+            return f"{task} gave up {operation!r} with EAGAIN"
+        return None
+
+
+NO_COLLAPSE_GIVES_UP = Promise("no_collapse_gives_up", _GivesUpWatcher, "P7", default=False)
+
+
+class _ReportedWatcher(Watcher):
+    """Does a task get an event for a page at which its own SEEK_HOLE has found data?"""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.present: set[tuple[int, int]] = set()
+
+    def returned(self, task: Task, number: int, operation: Operation, result: object) -> str | None:
+        if isinstance(operation, SeekHole) and isinstance(result, int) and result > operation.index:
+            self.present.add((task.number, operation.index))
+        elif isinstance(operation, Touch) and result == EVENT and (task.number, operation.index) in self.present:
+            return f"{task} got an event for index {operation.index}, where it had seen data"
+        return None
+
+    def key(self) -> tuple[tuple[int, int], ...]:
+        return tuple(sorted(self.present))
+
+
+NOTHING_PRESENT_IS_REPORTED_MISSING = Promise(
+    "nothing_present_is_reported_missing", _ReportedWatcher, "P13", default=False
+)

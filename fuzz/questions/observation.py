@@ -1,0 +1,280 @@
+"""P10 to P21: what can be observed meanwhile, and what is userfaultfd promised?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fuzz.questions.names import FILLED, FREED, LOST, MERGED, UFFD
+from fuzz.questions.question import Proposition, Question, Word
+from fuzz.questions.windows import (
+    NOTHING_IS_INSERTED_DURING_A_COLLAPSE,
+    NOTHING_PRESENT_IS_REPORTED_MISSING,
+    REGISTER_DOES_NOT_COME_BETWEEN,
+)
+from fuzz.questions.worlds import (
+    DATA_DATA,
+    DATA_HOLE,
+    HOLE_REGISTERED,
+    OTHER_REGISTERED,
+    REGISTERED,
+)
+from pagecache.operations import (
+    Collapse,
+    Mincore,
+    Munmap,
+    PunchHole,
+    Read,
+    SeekData,
+    SeekHole,
+    Touch,
+    UffdCopy,
+    UffdRegister,
+    Write,
+)
+
+__all__ = ["OBSERVATION"]
+
+SOMETIMES, NEVER = Word.SOMETIMES, Word.NEVER
+
+REGISTER_AND_SEEK: Final = ((Collapse(0),), (UffdRegister(), SeekHole(1)))
+REGISTER_AND_MINCORE: Final = ((Collapse(0),), (UffdRegister(), Mincore(1)))
+
+OBSERVATION: Final = (
+    Proposition(
+        10,
+        "Peter Xu",
+        "lseek can see a hole after the VMAs were asked and before the store",
+        (
+            Question(
+                "is an event lost after lseek?",
+                ("stevens-v2",),
+                DATA_HOLE,
+                REGISTER_AND_SEEK,
+                UFFD,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "is an event lost after mincore?",
+                ("stevens-v2",),
+                DATA_HOLE,
+                REGISTER_AND_MINCORE,
+                UFFD,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "is an event lost after SEEK_DATA?",
+                ("stevens-v2",),
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(), SeekData(1))),
+                UFFD,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "is an event lost after lseek?",
+                ("stevens-v3", "stevens-v5", *MERGED),
+                DATA_HOLE,
+                REGISTER_AND_SEEK,
+                UFFD,
+                NEVER,
+            ),
+            Question(
+                "is an event lost after mincore?",
+                ("stevens-v3", "stevens-v5", *MERGED),
+                DATA_HOLE,
+                REGISTER_AND_MINCORE,
+                UFFD,
+                NEVER,
+            ),
+        ),
+        "RETRY entries from v3 on",
+    ),
+    Proposition(
+        12,
+        "David Stevens",
+        "a registration that races with a collapse is harmless if nothing was observed meanwhile",
+        (
+            Question(
+                "does REGISTER come between the look at the VMAs and the store?",
+                MERGED,
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(),)),
+                REGISTER_DOES_NOT_COME_BETWEEN,
+                SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "is a page filled that was observed missing?",
+                MERGED,
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(), SeekHole(1), Touch(1))),
+                UFFD,
+                NEVER,
+                claimed=NEVER,
+            ),
+            Question(
+                "is anything filled after REGISTER returned?",
+                MERGED,
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(),)),
+                FILLED,
+                SOMETIMES,
+                deviations=1,
+            ),
+        ),
+        "in his reading of the promise; Peter's first, stronger one is broken",
+    ),
+    Proposition(
+        13,
+        "Peter Xu",
+        "register; lseek says data; later an event arrives for it",
+        (
+            Question(
+                "a collapse rolls back: does what lseek called data become a hole?",
+                ("linux-6.2",),
+                HOLE_REGISTERED,
+                ((Collapse(0),), (SeekHole(0), Touch(0)), (Read(1),)),
+                NOTHING_PRESENT_IS_REPORTED_MISSING,
+                NEVER,
+                claimed=SOMETIMES,
+            ),
+            Question(
+                "does what UFFDIO_COPY called there become a hole?",
+                ("linux-6.2",),
+                HOLE_REGISTERED,
+                ((Collapse(0),), (UffdCopy(0), Touch(0)), (Read(1),)),
+                LOST,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=2,
+            ),
+            Question(
+                "does what UFFDIO_COPY called there become a hole?",
+                ("linux-6.4",),
+                HOLE_REGISTERED,
+                ((Collapse(0),), (UffdCopy(0), Touch(0)), (Read(1),)),
+                LOST,
+                NEVER,
+            ),
+        ),
+        "not by lseek, to which the new page looks like a hole; by UFFDIO_COPY's EEXIST",
+    ),
+    Proposition(
+        15,
+        "Peter Xu",
+        "the barriers of v2 are not needed: the system calls order enough",
+        (
+            Question(
+                "no barrier: is an event lost after a REGISTER that came first?",
+                MERGED,
+                DATA_HOLE,
+                ((UffdRegister(), SeekHole(1), Touch(1)), (Collapse(0),)),
+                UFFD,
+                NEVER,
+                claimed=NEVER,
+            ),
+        ),
+        "memory is sequentially consistent here, so this says nothing about barriers",
+    ),
+    Proposition(
+        16,
+        "Kirill Shutemov",
+        "write(2) can fill the hole as well",
+        (
+            Question(
+                "does a write fill a page that was observed missing?",
+                MERGED,
+                REGISTERED,
+                ((Collapse(0),), (SeekHole(1), Write(1))),
+                NOTHING_IS_INSERTED_DURING_A_COLLAPSE,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "is the promise broken by it?",
+                MERGED,
+                REGISTERED,
+                ((Collapse(0),), (SeekHole(1), Write(1), Touch(1))),
+                UFFD,
+                NEVER,
+            ),
+        ),
+        "so it can, and user space has nobody else to blame",
+    ),
+    Proposition(
+        18,
+        "Yang Shi",
+        "the vma of v1 may be stale",
+        (
+            Question(
+                "is a freed vma used?",
+                ("stevens-v1",),
+                DATA_HOLE,
+                ((Collapse(0),), (Munmap(),)),
+                FREED,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+        ),
+    ),
+    Proposition(
+        19,
+        "Peter Xu",
+        "v1 misses a registration after it looked, and other mappings",
+        (
+            Question(
+                "registered later: is an event lost?",
+                ("stevens-v1",),
+                DATA_HOLE,
+                REGISTER_AND_SEEK,
+                UFFD,
+                NEVER,
+                claimed=SOMETIMES,
+            ),
+            Question(
+                "registered in another process: is an event lost?",
+                ("stevens-v1",),
+                OTHER_REGISTERED,
+                ((SeekHole(1), Collapse(0)),),
+                UFFD,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=0,
+            ),
+        ),
+        "others, yes; a later registration of the same one it sees, because it looks again at each hole, and keeps the "
+        "mmap_lock until the end",
+    ),
+    Proposition(
+        21,
+        "David Stevens",
+        "punch a hole after registering, then rely on the event, as QEMU does",
+        (
+            Question(
+                "is an event lost?",
+                MERGED,
+                DATA_DATA,
+                ((Collapse(0),), (UffdRegister(), PunchHole(1), Touch(1))),
+                UFFD,
+                NEVER,
+                claimed=NEVER,
+            ),
+            Question(
+                "is an event lost?",
+                ("linux-6.2",),
+                DATA_DATA,
+                ((UffdRegister(), PunchHole(1)), (Collapse(0),)),
+                UFFD,
+                SOMETIMES,
+                deviations=0,
+            ),
+        ),
+    ),
+)
