@@ -25,8 +25,7 @@ from fuzz.subject import Subject
 from pagecache.history import Focus
 from pagecache.promises.sometimes import SightingsWatcher
 from strategies.case import Case, Failure
-from strategies.cases import case as draw_case
-from strategies.cases import focused as draw_focused
+from strategies.cases import focused, swarmed
 
 __all__ = ["EXPECTED", "SCHEDULES_PER_PROGRAM", "Campaign", "Finding", "missed", "schedules", "schedules_of"]
 
@@ -159,7 +158,7 @@ def schedules(
     """
     draw, name = RandomDraw(random), subject.kernel.name
     while True:
-        case = draw_focused(draw, name, focus) if focus else draw_case(draw, name)
+        case = focused(draw, name, focus) if focus else swarmed(draw, name)
         yield case, None
         yield from schedules_of(subject, case, random, reached)
 

@@ -13,9 +13,10 @@ from strategies.grammar import Choice, Draw, Writer
 from strategies.hypothesis_draw import ProductionStrategy
 from strategies.programs import program
 from strategies.schedules import schedule
+from strategies.swarm import swarm
 from strategies.worlds import world
 
-__all__ = ["case", "cases", "focused", "programs_and_worlds", "write"]
+__all__ = ["case", "cases", "focused", "programs_and_worlds", "swarmed", "write"]
 
 SIMPLEST = Case("", WorldSpec(), Program(()))
 
@@ -33,6 +34,14 @@ def focused(draw: Draw, kernel: str, focus: Focus) -> Case:
     """A case without deviations in the worlds of ``focus``, made of its operations only."""
     its_world = draw.option(focus.worlds, focus.worlds[0]) if focus.worlds else world(draw, features=focus.features)
     return Case(kernel, its_world, program(draw, its_world, kinds=focus.operations))
+
+
+def swarmed(draw: Draw, kernel: str, failing: tuple[str, ...] = ()) -> Case:
+    """A case without deviations in any world, made of a few kinds of operations; what searches begin with."""
+    its_world = world(draw)
+    its_program = program(draw, its_world, kinds=swarm(draw))
+    tasks = tuple(task.name for task in its_program.tasks)
+    return Case(kernel, its_world, its_program, (), failures(draw, tasks, Anchors((), failing)))
 
 
 def write(value: Case, anchors: Anchors | None = None) -> list[Choice]:
@@ -60,4 +69,4 @@ def programs_and_worlds(kernel: str, failing: tuple[str, ...] = ()) -> SearchStr
         failing: the calls that may fail.
     """
     name = f"programs_and_worlds({kernel!r}{f', {failing}' if failing else ''})"
-    return ProductionStrategy(lambda draw: case(draw, kernel, Anchors((), failing)), name)
+    return ProductionStrategy(lambda draw: swarmed(draw, kernel, failing), name)
