@@ -160,13 +160,18 @@ def schedules(
     while True:
         case = focused(draw, name, focus) if focus else swarmed(draw, name)
         yield case, None
-        yield from schedules_of(subject, case, random, reached)
+        shares = (1.0, 0.5) if focus and focus.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
+        yield from schedules_of(subject, case, random, reached, shares)
 
 
 def schedules_of(
-    subject: Subject, case: Case, random: Random, reached: set[str] | None = None
+    subject: Subject,
+    case: Case,
+    random: Random,
+    reached: set[str] | None = None,
+    shares: tuple[float, float] = (FAILURES_SHARE, SECOND_FAILURE_SHARE),
 ) -> Iterator[tuple[Case, Run]]:
-    """The schedules of one program, each with its case (some have an injected failure)."""
+    """The schedules of one program, each with its case (some have an injected failure, and some of those another)."""
     sightings: list[SightingsWatcher] = []
     execution = subject.execution(case, record=True, sightings=sightings)
     sequential = direct.run(execution, Canonical(execution))
@@ -174,9 +179,9 @@ def schedules_of(
     if sequential.history is None or sequential.verdict.outcome is not Outcome.HELD:
         return
     profile = Profile.of(sequential.history)
-    if random.random() < FAILURES_SHARE:
+    if random.random() < shares[0]:
         case = _with_a_failure(case, sequential, random)
-        if random.random() < SECOND_FAILURE_SHARE:
+        if random.random() < shares[1]:
             # What can fail after the first failure is often reached by no other way: "tried again, and failed again".
             execution = subject.execution(case, record=True)
             failed = direct.run(execution, Canonical(execution))

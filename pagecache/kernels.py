@@ -32,6 +32,7 @@ from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
+from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import setattr as mended_setattr
 from pagecache.rmap import try_to_unmap
@@ -167,6 +168,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     name="linux-2026-mended",
     summary="2026, without the mistakes that this fuzzer found",
     source="pagecache/mended/",
+    filemap_get_entry=mended_lookup.filemap_get_entry,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
 )
@@ -176,6 +178,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     summary="6.4, without the mistakes that this fuzzer found: what older bugs are put back into",
     source="pagecache/mended/, and shmem_uncharge() of 6.6",
     shmem_uncharge=shmem_uncharge_6_6,
+    filemap_get_entry=mended_lookup.filemap_get_entry,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
 )

@@ -25,6 +25,7 @@ from pagecache.history import (
     b20_poisoned_source,
     b23_gup_fast_looks_once,
     b23_table_freed_under_gup_fast,
+    b31_skip_swapcache,
     b35_i_mutex_in_the_fault,
     b42_copied_page_not_freed,
 )
@@ -50,6 +51,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b20_poisoned_source.BUG,
     b23_gup_fast_looks_once.BUG,
     b23_table_freed_under_gup_fast.BUG,
+    b31_skip_swapcache.BUG,
     b35_i_mutex_in_the_fault.BUG,
     b42_copied_page_not_freed.BUG,
 )

@@ -284,5 +284,6 @@ BUG: Final = Bug(
     focus=Focus(
         operations=(Collapse, Load),
         worlds=(WorldSpec(("data", "hole")),),
+        failures=True,
     ),
 )

@@ -279,5 +279,6 @@ BUG: Final = Bug(
     focus=Focus(
         operations=(Collapse, Load, Read),
         worlds=(WorldSpec(),),
+        failures=True,
     ),
 )

@@ -100,5 +100,6 @@ BUG: Final = Bug(
             WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),)),
             WorldSpec(("hole", "hole"), vmas=(VmaSpec(missing=True),)),
         ),
+        failures=True,
     ),
 )

@@ -55,6 +55,7 @@ class Focus:
         operations: by class; all programs are made of these, of Collapse only if it is among them.
         features: what is asked of the world.
         worlds: instead, the very worlds of which one is drawn.
+        failures: does it take failures, of memory for example, so that all programs get some?
 
     Raises:
         ValueError: if there are no operations, a feature is none or has no values, or worlds and features are given.
@@ -63,6 +64,7 @@ class Focus:
     operations: tuple[type[Operation], ...]
     features: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     worlds: tuple[WorldSpec, ...] = ()
+    failures: bool = False
 
     def __post_init__(self) -> None:
         if not self.operations:

@@ -14,10 +14,11 @@ Here every index is looked up from the top, where a walk never meets a sibling w
 
 from __future__ import annotations
 
-from pagecache.filemap import SEEK_DATA, filemap_get_entry, put_entry
+from pagecache.filemap import SEEK_DATA, put_entry
 from pagecache.folio import Folio, folio_test_uptodate
 from pagecache.inode import AddressSpace
 from pagecache.locks import rcu_read_lock, rcu_read_unlock
+from pagecache.xarray import Entry
 
 __all__ = ["mapping_seek_hole_data"]
 
@@ -34,7 +35,7 @@ async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, wh
     index = start
     await rcu_read_lock()
     while index < end:
-        entry = await filemap_get_entry(mapping, index)
+        entry: Entry = await mapping.kernel.filemap_get_entry(mapping, index)
         data = entry is not None
         behind = index + 1
         if isinstance(entry, Folio):

@@ -16,7 +16,7 @@ from pagecache.promises import PROMISES_BY_NAME
 RARE = {"b13-create-range-fails", "b19-rollback-without-the-lock", "b23-gup-fast-looks-once"}
 """Some thousand schedules."""
 
-WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b03-frozen-huge-page"}
+WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b03-frozen-huge-page", "b31-skip-swapcache"}
 """Their function is a protocol of its own."""
 
 ENGINES = {
