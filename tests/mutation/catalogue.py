@@ -9,6 +9,7 @@ from lookup_mutants import LOOKUP_MUTANTS
 from mapping_mutants import MAPPING_MUTANTS
 from mutant import Mutant
 from shmem_mutants import SHMEM_MUTANTS
+from swap_mutants import SWAP_MUTANTS
 
 __all__ = ["MUTANTS", "MUTANTS_BY_NAME"]
 
@@ -17,6 +18,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *LOOKUP_MUTANTS,
     *SHMEM_MUTANTS,
     *MAPPING_MUTANTS,
+    *SWAP_MUTANTS,
 )
 
 MUTANTS_BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

@@ -50,6 +50,7 @@ LOOKUP_MUTANTS: Final = (
 -            await folio_put(entry)
 -            continue
 """,
+        equivalent="truncate_inode_folio() looks at the mapping again",
     ),
     Mutant(
         "find-lock-entries-takes-a-folio-half-outside",

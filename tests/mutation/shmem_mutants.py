@@ -49,6 +49,7 @@ SHMEM_MUTANTS: Final = (
              folio.pages[offset] = ZERO
 -        await folio_mark_uptodate(folio)
 """,
+        equivalent="shmem's readers lock the folio; who only asks whether it is there may hear it now",
     ),
     Mutant(
         "get-folio-without-asking-userfaultfd",
@@ -64,9 +65,10 @@ SHMEM_MUTANTS: Final = (
         "shmem.py",
         "recheck",
         """
--    if conflict is not None:
-+    if isinstance(conflict, Folio):
+-        if conflict != expected:
++        if isinstance(conflict, Folio) and conflict != expected:
 """,
+        equivalent="RETRY entries stand there only while the xa_lock is held, which the insertion takes",
     ),
     Mutant(
         "insert-without-its-reference",
@@ -112,6 +114,7 @@ SHMEM_MUTANTS: Final = (
          await folio_unlock(folio)
 -    size = await i_size_read(inode)
 """,
+        equivalent="pages are whole: it could have looked just before the truncate",
     ),
     Mutant(
         "read-keeps-its-reference",
@@ -140,6 +143,7 @@ SHMEM_MUTANTS: Final = (
 +        await folio_mark_uptodate(folio)
      await step("copy_page_from_iter", folio, target=pte_target(index), writes=True)
 """,
+        equivalent="shmem's readers lock the folio; who only asks whether it is there may hear it now",
     ),
     Mutant(
         "write-unlocks-before-the-data",
@@ -225,6 +229,7 @@ SHMEM_MUTANTS: Final = (
 +            pass
          if inode.info.alloced:
 """,
+        equivalent="what is mapped is unmapped folio by folio, and the range once more at the end",
     ),
     Mutant(
         "truncate-without-i-rwsem",

@@ -1,0 +1,277 @@
+"""Faults in swap, reclaim, get_user_pages() and the tree of slots."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant
+
+__all__ = ["SWAP_MUTANTS"]
+
+SWAP_MUTANTS: Final = (
+    Mutant(
+        "swapin-without-confirming-the-entry",
+        "shmem_swap.py",
+        "recheck",
+        """
+-        error = await shmem_add_to_page_cache(folio, mapping, index, swap)
++        error = await shmem_add_to_page_cache(folio, mapping, index, None)
+""",
+    ),
+    Mutant(
+        "swapin-without-looking-at-the-folio",
+        "shmem_swap.py",
+        "recheck",
+        """
+-    confirmed = folio.swap == swap.value
++    confirmed = True
+""",
+    ),
+    Mutant(
+        "swapin-keeps-the-slot",
+        "shmem_swap.py",
+        "refcount",
+        """
+-    await swap_free(mapping.swap, swap.value)
+     return "", folio
+""",
+    ),
+    Mutant(
+        "swapin-forgets-swapped",
+        "shmem_swap.py",
+        "accounting",
+        """
+-    await shmem_recalc_inode(inode, 0, -1)
+     await delete_from_swap_cache(mapping.swap, folio)
+""",
+    ),
+    Mutant(
+        "swapin-leaves-the-folio-in-the-swap-cache",
+        "shmem_swap.py",
+        "refcount",
+        """
+-    await delete_from_swap_cache(mapping.swap, folio)
+     folio.dirty = True
+""",
+    ),
+    Mutant(
+        "swapin-reads-into-somebody-elses-slot",
+        "swap.py",
+        "recheck",
+        """
+-    if other is not None or slot.count == 0:
++    if other is not None:
+""",
+    ),
+    Mutant(
+        "swapout-counts-late",
+        "shmem_swap.py",
+        "order",
+        """
+-    await shmem_recalc_inode(inode, 0, 1)
+     await swap_shmem_alloc(mapping.swap, entry)
+     await _shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
++    await shmem_recalc_inode(inode, 0, 1)
+""",
+    ),
+    Mutant(
+        "swapout-forgets-nrpages",
+        "shmem_swap.py",
+        "accounting",
+        """
+     folio.mapping = None
+-    mapping.nrpages -= 1
+     await xas_unlock_irq(xas)
+""",
+    ),
+    Mutant(
+        "swapout-of-a-page-that-was-never-written",
+        "shmem_swap.py",
+        "flag",
+        """
+-        folio.pages[0] = ZERO
+         await folio_mark_uptodate(folio)
+""",
+    ),
+    Mutant(
+        "swapout-takes-what-fallocate-has-reserved",
+        "shmem_swap.py",
+        "recheck",
+        """
+-        if keep:
++        if keep and folio.index < 0:
+""",
+    ),
+    Mutant(
+        "swapout-without-a-reference-of-the-swap-cache",
+        "swap.py",
+        "refcount",
+        """
+     slot.cache = folio
+-    folio.refcount += 1
+     folio.swap = entry
+""",
+    ),
+    Mutant(
+        "truncate-frees-whatever-swap-entry-is-there",
+        "shmem_swap.py",
+        "recheck",
+        """
+     old = await xa_cmpxchg(XaState(mapping.i_pages, index), radswap, None)
+-    if old != radswap:
+-        return False
++    del old
+""",
+    ),
+    Mutant(
+        "truncate-keeps-the-swap-slot",
+        "shmem_swap.py",
+        "refcount",
+        """
+-    await free_swap_and_cache(mapping.swap, radswap.value)
+     return True
+""",
+    ),
+    Mutant(
+        "truncate-forgets-swapped",
+        "truncate.py",
+        "accounting",
+        """
+-    await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
++    await shmem_recalc_inode(inode, 0, 0)
+""",
+    ),
+    Mutant(
+        "reclaim-of-a-mapped-page",
+        "vmscan.py",
+        "order",
+        """
+-    if folio.mapcount or folio.refcount != 2:
++    if folio.refcount < 2:
+@@
+-    if folio.mapcount:
++    if folio.mapcount > 1:
+""",
+    ),
+    Mutant(
+        "reclaim-without-flushing-the-tlb",
+        "vmscan.py",
+        "order",
+        """
+-    await try_to_unmap_flush(mapping)
+""",
+    ),
+    Mutant(
+        "reclaim-of-a-page-that-somebody-has",
+        "vmscan.py",
+        "refcount",
+        """
+-    if folio.mapcount or folio.refcount != 2:
++    if folio.mapcount:
+""",
+    ),
+    Mutant(
+        "reclaim-without-looking-at-the-mapping",
+        "vmscan.py",
+        "recheck",
+        """
+-    if folio.mapping is not mapping or folio.order:
++    if folio.order:
+""",
+    ),
+    Mutant(
+        "reclaim-forgets-to-put-the-folio-back",
+        "vmscan.py",
+        "refcount",
+        """
+     locked = await folio_trylock(entry)
+     if not locked:
+-        await folio_putback_lru(entry)
+         return
+""",
+    ),
+    Mutant(
+        "reclaim-freezes-whatever-the-count",
+        "vmscan.py",
+        "refcount",
+        """
+-    frozen = await folio_ref_freeze(folio, 2)
++    frozen = await folio_ref_freeze(folio, folio.refcount)
+""",
+    ),
+    Mutant(
+        "gup-fast-without-a-second-look",
+        "gup.py",
+        "recheck",
+        """
+-    if table.present and vma.ptes.get(index) is folio:
++    if folio.refcount:
+         return folio
+""",
+    ),
+    Mutant(
+        "unpin-keeps-the-reference",
+        "gup.py",
+        "refcount",
+        """
+     folio.dirty = True
+     await folio_unlock(folio)
+-    await folio_put(folio)
+""",
+    ),
+    Mutant(
+        "follow-page-without-a-reference",
+        "gup.py",
+        "refcount",
+        """
+-    if folio is not None:
+-        await folio_get(folio)
+     await spin_unlock(table.ptl)
+""",
+    ),
+    Mutant(
+        "store-leaves-dead-leaves-as-they-are",
+        "xarray/store.py",
+        "order",
+        """
+-            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True)
++            continue
+""",
+        kernel="linux-2026",
+    ),
+    Mutant(
+        "sibling-that-leads-to-a-node-is-followed",
+        "xarray/walk.py",
+        "recheck",
+        """
+-        if node.shift and type(entry) is XaNode:
++        if node.shift < 0 and type(entry) is XaNode:
+             entry = XA_RETRY_ENTRY
+""",
+    ),
+    Mutant(
+        "delete-node-keeps-the-empty-parents",
+        "xarray/store.py",
+        "bound",
+        """
+         parent.slots[node.offset] = None
+         parent.count -= 1
+-        node = parent
++        return
+""",
+        equivalent="an empty node takes memory and says what its absence says",
+    ),
+    Mutant(
+        "split-writes-the-first-slot-first",
+        "xarray/split.py",
+        "order",
+        """
+-        return [(offset, True) for offset in range(first + nr - 1, first - 1, -1)]
++        return [(offset, True) for offset in range(first, first + nr)]
+@@
+-    for canonical in range(first + nr - 1 - xas.sibs, first - 1, -xas.sibs - 1):
++    for canonical in range(first, first + nr, xas.sibs + 1):
+""",
+        equivalent="until the lock is dropped every slot leads to the same folio, and it is frozen",
+    ),
+)
