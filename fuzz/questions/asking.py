@@ -10,7 +10,7 @@ from typing import Final
 from fuzz.engine.run import Run
 from fuzz.prose import count
 from fuzz.questions.question import Question, Word, kernel_of
-from fuzz.questions.variant import Variant
+from fuzz.questions.variant import Asked
 from fuzz.search import exhaustive
 from fuzz.search.explore import deviation_bounded
 from fuzz.subject import Subject
@@ -56,7 +56,7 @@ class Answer:
         return f"{self.word.value} in {count(self.runs, 'run')} ({self.limit})"
 
 
-def ask(question: Question, asked: str | Variant, progress: Callable[[str], None] = lambda _: None) -> Answer:
+def ask(question: Question, asked: Asked, progress: Callable[[str], None] = lambda _: None) -> Answer:
     """Ask one kernel; where the answer is expected decides only where the search begins."""
     kernel = kernel_of(asked)
     subject, case = Subject(kernel, question.promises), question.case(kernel.name)

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from fuzz.questions.names import DEADLOCK, LOST, MERGED, SPINS
+from fuzz.questions.alternatives import ASKS_BEFORE_THE_COPY_AND_SEEK_LOCKS, SEEK_LOCKS_THE_FOLIO
+from fuzz.questions.names import ASSERTION, DEADLOCK, LOST, MERGED, SPINS, UFFD
 from fuzz.questions.question import Proposition, Question, Word
-from fuzz.questions.worlds import ALL_MAPPED, DATA_DATA, DATA_HOLE, HOLE_DATA, HOLE_REGISTERED, MAPPED, REGISTERED
-from pagecache.operations import Collapse, Load, Mincore, Read, SeekData, SeekHole, Store, Touch, UffdCopy
+from fuzz.questions.variants import ASKS_BEFORE_THE_COPY, WITHOUT_REF_CHECK, WITHOUT_TLB_FLUSH
+from fuzz.questions.worlds import (
+    ALL_MAPPED,
+    DATA_DATA,
+    DATA_HOLE,
+    HOLE_DATA,
+    HOLE_REGISTERED,
+    MAPPED,
+    REGISTERED,
+)
+from pagecache.operations import (
+    Collapse,
+    Load,
+    Mincore,
+    PinWrite,
+    Read,
+    SeekData,
+    SeekHole,
+    Store,
+    Touch,
+    Truncate,
+    UffdCopy,
+    UffdRegister,
+)
 
 __all__ = ["FREEZING"]
 
@@ -74,6 +97,112 @@ FREEZING: Final = (
                 claimed=NEVER,
             ),
         ),
+    ),
+    Proposition(
+        25,
+        "David Stevens",
+        "the old pages need not be frozen: they are locked, and nobody else has a reference",
+        (
+            Question(
+                "is what a device writes into a pinned page lost?",
+                ("linux-6.4-mended",),
+                ALL_MAPPED,
+                ((Collapse(0),), (PinWrite(0),)),
+                LOST,
+                NEVER,
+                claimed=NEVER,
+            ),
+            Question(
+                "and if nobody counts the references?",
+                (WITHOUT_REF_CHECK,),
+                ALL_MAPPED,
+                ((Collapse(0),), (PinWrite(0),)),
+                LOST,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=2,
+            ),
+            Question(
+                "and if the TLB is not flushed before the copy: is a store lost?",
+                (WITHOUT_TLB_FLUSH,),
+                ALL_MAPPED,
+                ((Store(0), Store(0)), (Collapse(0),)),
+                LOST,
+                SOMETIMES,
+                deviations=2,
+            ),
+        ),
+        "and the count, the unmapping and the flush are what it stands on",
+    ),
+    Proposition(
+        26,
+        "Hugh Dickins",
+        "leave collapse_file() of 6.2 alone: let lseek lock what is not uptodate, and look again",
+        (
+            Question(
+                "does SEEK_HOLE see data go?",
+                (SEEK_LOCKS_THE_FOLIO,),
+                DATA_DATA,
+                ((Collapse(0),), (SeekHole(0),)),
+                LOST,
+                NEVER,
+                claimed=NEVER,
+            ),
+            Question(
+                "does SEEK_DATA?",
+                (SEEK_LOCKS_THE_FOLIO,),
+                DATA_DATA,
+                ((Collapse(0),), (SeekData(0),)),
+                LOST,
+                NEVER,
+                claimed=NEVER,
+            ),
+            Question(
+                "does mincore?",
+                (SEEK_LOCKS_THE_FOLIO,),
+                DATA_DATA,
+                LOOK_BY_MINCORE,
+                LOST,
+                SOMETIMES,
+                deviations=1,
+            ),
+        ),
+        "for lseek; mincore cannot sleep where it looks (David Stevens)",
+    ),
+    Proposition(
+        27,
+        "Hugh Dickins",
+        "keep the old flow, and just ask the VMAs before the copy",
+        (
+            Question(
+                "is an event lost after lseek?",
+                (ASKS_BEFORE_THE_COPY,),
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(), SeekHole(1))),
+                UFFD,
+                SOMETIMES,
+                claimed=NEVER,
+                deviations=1,
+            ),
+            Question(
+                "and if lseek locks what is not uptodate?",
+                (ASKS_BEFORE_THE_COPY_AND_SEEK_LOCKS,),
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(), SeekHole(1))),
+                UFFD,
+                NEVER,
+            ),
+            Question(
+                "and if mincore looks?",
+                (ASKS_BEFORE_THE_COPY_AND_SEEK_LOCKS,),
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(), Mincore(1))),
+                UFFD,
+                SOMETIMES,
+                deviations=1,
+            ),
+        ),
+        "places that look and do not lock make it insufficient (David Stevens)",
     ),
     Proposition(
         28,
@@ -225,6 +354,32 @@ FREEZING: Final = (
             ),
         ),
         "but for lseek: a walk that meets a sibling steps over data, and so does today's kernel",
+    ),
+    Proposition(
+        31,
+        "Hugh Dickins",
+        "the fix of June 2023 leaves the cursor at a node that may have gone",
+        (
+            Question(
+                "is the cursor used after its node has gone?",
+                ("b09-stale-cursor",),
+                DATA_DATA,
+                ((Collapse(0),), (Truncate(1),)),
+                ASSERTION,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "and with a walk at each loop head?",
+                MERGED,
+                DATA_DATA,
+                ((Collapse(0),), (Truncate(1),)),
+                ASSERTION,
+                NEVER,
+                claimed=NEVER,
+            ),
+        ),
     ),
     Proposition(
         32,

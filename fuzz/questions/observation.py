@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from fuzz.questions.alternatives import SEEK_TAKES_THE_XA_LOCK
 from fuzz.questions.names import FILLED, FREED, LOST, MERGED, UFFD
 from fuzz.questions.question import Proposition, Question, Word
+from fuzz.questions.variants import RETRACTS_NO_ARMED_TABLES
 from fuzz.questions.windows import (
     NOTHING_IS_INSERTED_DURING_A_COLLAPSE,
     NOTHING_PRESENT_IS_REPORTED_MISSING,
@@ -93,6 +95,34 @@ OBSERVATION: Final = (
             ),
         ),
         "RETRY entries from v3 on",
+    ),
+    Proposition(
+        11,
+        "David Stevens",
+        "in v2 the look at the VMAs and the store are under the xa_lock, so nobody can observe a hole in between",
+        (
+            Question(
+                "is an event lost after lseek?",
+                ("stevens-v2",),
+                DATA_HOLE,
+                REGISTER_AND_SEEK,
+                UFFD,
+                SOMETIMES,
+                claimed=NEVER,
+                deviations=1,
+            ),
+            Question(
+                "and if lseek took the xa_lock?",
+                (SEEK_TAKES_THE_XA_LOCK,),
+                DATA_HOLE,
+                REGISTER_AND_SEEK,
+                UFFD,
+                SOMETIMES,
+                claimed=NEVER,
+                deviations=1,
+            ),
+        ),
+        "lookups are under RCU only; and the new page looks like a hole until it has been copied and is uptodate",
     ),
     Proposition(
         12,
@@ -206,6 +236,24 @@ OBSERVATION: Final = (
             ),
         ),
         "so it can, and user space has nobody else to blame",
+    ),
+    Proposition(
+        17,
+        "Kirill Shutemov",
+        "would it do to have retract_page_tables() skip what is armed?",
+        (
+            Question(
+                "is an event lost?",
+                (RETRACTS_NO_ARMED_TABLES,),
+                DATA_DATA,
+                ((UffdRegister(), PunchHole(1)), (Collapse(0),)),
+                UFFD,
+                SOMETIMES,
+                claimed=NEVER,
+                deviations=0,
+            ),
+        ),
+        "the slot has been filled by then",
     ),
     Proposition(
         18,

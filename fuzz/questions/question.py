@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from fuzz.questions.variant import Variant
+from fuzz.questions.variant import Asked
 from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
 from pagecache.operations import Operation
@@ -47,7 +47,7 @@ class Question:
     """
 
     asks: str
-    kernels: tuple[str | Variant, ...]
+    kernels: tuple[Asked, ...]
     world: WorldSpec
     threads: tuple[tuple[Operation, ...], ...]
     promise: str | Promise
@@ -80,7 +80,7 @@ class Question:
         return Case(kernel, self.world, named(self.threads), (), self.failures)
 
 
-def kernel_of(asked: str | Variant) -> Kernel:
+def kernel_of(asked: Asked) -> Kernel:
     """The kernel of that name, or the variant."""
     return EVERY_KERNEL[asked] if isinstance(asked, str) else asked.kernel()
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
 
-__all__ = ["Variant"]
+__all__ = ["Alternative", "Asked", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,29 @@ def _hunks(diff: str) -> Iterator[tuple[str, str]]:
             "".join(text for mark, text in lines if mark in " -"),
             "".join(text for mark, text in lines if mark in " +"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A kernel with other functions in some places.
+
+    Args:
+        name: what it does.
+        of: the kernel that is changed, or a variant of one.
+        functions: by the name of the table's member.
+    """
+
+    name: str
+    of: str | Variant
+    functions: Mapping[str, Callable[..., Any]]
+
+    def kernel(self) -> Kernel:
+        """The changed kernel."""
+        kernel = EVERY_KERNEL[self.of] if isinstance(self.of, str) else self.of.kernel()
+        return kernel.replace(
+            name=self.name, summary=f"{kernel.name} {self.name}", source="a variant", **self.functions
+        )
+
+
+Asked = str | Variant | Alternative
+"""A kernel that is asked: by its name, or what nobody posted."""

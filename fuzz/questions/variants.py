@@ -51,3 +51,58 @@ WITHOUT_RECHECK: Final = Variant(
 +            if result == SCAN_SUCCEED and nr_none < nr_none_check:
 """,
 )
+
+ASKS_BEFORE_THE_COPY: Final = Variant(  # P27
+    "asks-before-the-copy",
+    """
+ from pagecache.collapse.scan import (
+     SCAN_DEL_PAGE_LRU,
++    SCAN_EXCEED_NONE_PTE,
+@@
+ from pagecache.inode import AddressSpace
++from pagecache.locks import down_read, up_read
+ from pagecache.mm import Mm
+@@
+ from pagecache.shmem import SGP_NOALLOC
++from pagecache.userfaultfd import any_vma_missing
+@@
++        if nr_none:
++            await xas_unlock_irq(xas)
++            await down_read(mapping.i_mmap_rwsem)
++            missing = await any_vma_missing(mapping, start, end)
++            await up_read(mapping.i_mmap_rwsem)
++            if missing:
++                raise Rollback(SCAN_EXCEED_NONE_PTE)
++            await xas_lock_irq(xas)
+         # Join all the entries into a single multi-index entry.
+""",
+    of="linux-6.2",
+)
+
+RETRACTS_NO_ARMED_TABLES: Final = Variant(  # P17
+    "retracts-no-armed-tables",
+    """
++        if vma.uffd_missing:
++            continue
+         locked = await down_write_trylock(vma.mm.mmap_lock)
+""",
+    member="retract_page_tables",
+    of="linux-6.2",
+)
+
+WITHOUT_REF_CHECK: Final = Variant(
+    "without-reference-check",
+    """
+-                if refcount == 3:
++                if refcount:
+""",
+    of="linux-6.4-mended",
+)
+
+WITHOUT_TLB_FLUSH: Final = Variant(
+    "without-tlb-flush",
+    """
+-    await try_to_unmap_flush(mapping)
+""",
+    of="linux-6.4-mended",
+)

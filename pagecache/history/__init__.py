@@ -59,5 +59,9 @@ HISTORY: Final[tuple[Bug, ...]] = (
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}
 """By the name of the kernel, like ``b06-uncounted-hole``."""
 
-EVERY_KERNEL: Final = {**KERNELS_BY_NAME, **{bug.kernel.name: bug.kernel for bug in HISTORY}}
-"""By name: the protocols, then the museum."""
+EVERY_KERNEL: Final = {
+    **KERNELS_BY_NAME,
+    **{bug.fixed.name: bug.fixed for bug in HISTORY},
+    **{bug.kernel.name: bug.kernel for bug in HISTORY},
+}
+"""By name: the protocols, then the museum and the kernels that its bugs were put into."""

@@ -14,6 +14,8 @@ from fuzz.questions.variants import (
     RECHECK_UP_TO_THE_LAST_PRESENT_PAGE,
     WITHOUT_PAGE_LOCKS_UNTIL_THE_RECHECK,
     WITHOUT_RECHECK,
+    WITHOUT_REF_CHECK,
+    WITHOUT_TLB_FLUSH,
 )
 
 __all__ = ["MUTANTS", "Mutant"]
@@ -58,21 +60,6 @@ WITHOUT_UNLOCK = Mutant(
     """
      await kernel.retract_page_tables(mapping, start)
 -    await folio_unlock(hpage)
-""",
-)
-
-WITHOUT_REF_CHECK = Mutant(
-    "without-reference-check",
-    """
--                if refcount == 3:
-+                if refcount:
-""",
-)
-
-WITHOUT_TLB_FLUSH = Mutant(
-    "without-tlb-flush",
-    """
--    await try_to_unmap_flush(mapping)
 """,
 )
 

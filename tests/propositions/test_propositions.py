@@ -11,7 +11,7 @@ from fuzz.questions import PROPOSITIONS
 from fuzz.questions.answered import Answered, Asked
 from fuzz.questions.asking import Answer, ask
 from fuzz.questions.question import Proposition, Question, Word
-from fuzz.questions.variant import Variant
+from fuzz.questions.variant import Asked as Kernel
 from fuzz.questions.worlds import DATA_DATA, DATA_HOLE
 from pagecache.operations import Collapse, SeekHole
 
@@ -20,14 +20,14 @@ def questions() -> Iterator[Any]:
     for proposition in PROPOSITIONS:
         for number, question in enumerate(proposition.questions):
             for kernel in question.kernels:
-                name = kernel.name if isinstance(kernel, Variant) else kernel
+                name = kernel if isinstance(kernel, str) else kernel.name
                 large = len(question.threads) > 2 or len(question.world.pages) > 2
                 marks = [pytest.mark.slow] if large and question.expected is Word.NEVER else []
                 yield pytest.param(question, kernel, id=f"{proposition.name}.{number}-{name}", marks=marks)
 
 
 @pytest.mark.parametrize(("question", "kernel"), list(questions()))
-def test_the_answer_is_the_expected_one(question: Question, kernel: str | Variant) -> None:
+def test_the_answer_is_the_expected_one(question: Question, kernel: Kernel) -> None:
     answer = ask(question, kernel)
 
     assert answer.word is question.expected, answer
