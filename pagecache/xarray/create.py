@@ -26,6 +26,8 @@ async def xas_create_range(xas: XaState) -> None:
     """``xas_create_range()``: make sure that every index of the cursor's range has a slot.
 
     On success the cursor is one for single entries, at the beginning of the range; on ENOMEM it is as before.
+    Meant for orders below 2C, as HPAGE_PMD_ORDER is: in a larger range a multi-index entry that is neither in a leaf
+    nor in the topmost node leads it to slot -1 of that node, as the kernel's walk upwards would.
     What it made may vanish when the lock is dropped: a node without entries goes with the last of its neighbours.
 
     A spare node that it did not need stays with the cursor; after success nobody frees it.  (A fix was posted in
