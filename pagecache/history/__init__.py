@@ -26,7 +26,7 @@ from pagecache.history import (
     b23_gup_fast_looks_once,
     b23_table_freed_under_gup_fast,
     b31_skip_swapcache,
-    b35_i_mutex_in_the_fault,
+    b34_faults_starve_a_punch,
     b42_copied_page_not_freed,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
@@ -52,7 +52,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b23_gup_fast_looks_once.BUG,
     b23_table_freed_under_gup_fast.BUG,
     b31_skip_swapcache.BUG,
-    b35_i_mutex_in_the_fault.BUG,
+    b34_faults_starve_a_punch.BUG,
     b42_copied_page_not_freed.BUG,
 )
 

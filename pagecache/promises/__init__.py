@@ -12,6 +12,7 @@ from pagecache.promises.availability import UndisturbedCollapseWatcher
 from pagecache.promises.linearizable import SparseFileWatcher
 from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
 from pagecache.promises.promise import Promise, Watcher
+from pagecache.promises.punching import SlipsInOnceWatcher
 from pagecache.promises.references import LeakWatcher, ReferenceWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
 from pagecache.promises.structure import PlaceholderWatcher, RetryWatcher, SlotWatcher
@@ -50,6 +51,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "a_collapse_that_nobody_disturbs_succeeds",
         UndisturbedCollapseWatcher,
         "c8a8f3b4a95a: MADV_COLLAPSE always failed with EAGAIN",
+    ),
+    Promise(
+        "a_fault_slips_once_into_a_hole_that_is_punched",
+        SlipsInOnceWatcher,
+        "shmem_falloc_wait(), CVE-2014-4171: the hole punch ends, however many others keep faulting",
     ),
     # What the kernel relies on.
     Promise(

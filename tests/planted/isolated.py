@@ -31,9 +31,9 @@ from mutants import (
     Mutant,
 )
 
+from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
-from pagecache.kernels import KERNELS_BY_NAME
-from pagecache.operations import Collapse, Load, Operation, SeekHole
+from pagecache.operations import Collapse, Load, Operation, PunchHole, SeekHole, Touch
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure
 from strategies.programs import named
@@ -64,12 +64,12 @@ class Isolated:
     @property
     def kernel(self) -> Kernel:
         """The kernel with the fault."""
-        return self.fault.kernel() if isinstance(self.fault, Mutant) else KERNELS_BY_NAME[self.fault]
+        return self.fault.kernel() if isinstance(self.fault, Mutant) else EVERY_KERNEL[self.fault]
 
     @property
     def sound(self) -> Kernel:
         """The kernel without it."""
-        return KERNELS_BY_NAME[self.fault.of if isinstance(self.fault, Mutant) else "linux-2026"]
+        return EVERY_KERNEL[self.fault.of if isinstance(self.fault, Mutant) else "linux-2026"]
 
     @property
     def case(self) -> Case:
@@ -100,6 +100,17 @@ ISOLATED = (
     # Nobody has looked, so only the stronger reading is broken.
     Isolated("nothing_is_filled_after_register_returned", WITHOUT_UFFD_CHECK, REGISTERED, [[Collapse(0)]]),
     Isolated("a_collapse_that_nobody_disturbs_succeeds", CURSOR_STANDS_STILL, WorldSpec(), [[Collapse(0)]]),
+    Isolated(
+        "a_fault_slips_once_into_a_hole_that_is_punched",
+        "b34-faults-starve-a-punch",
+        WorldSpec(),
+        [[PunchHole(0)], [Touch(0)]],
+        (
+            Deviation("punch", "folio_put_refs", 1, "touch"),
+            Deviation("touch", "up_read", 1, "punch"),
+            Deviation("punch", "folio_put_refs", 2, "touch"),
+        ),
+    ),
     # What the kernel relies on.
     Isolated(
         "every_slot_points_to_a_live_folio_that_agrees",

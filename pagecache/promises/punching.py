@@ -1,0 +1,64 @@
+"""Who is punching a hole gets it done, however many others keep faulting.
+
+Whether somebody starves cannot be seen in a run that ends.  What can be seen is the promise that keeps it from
+happening: shmem_falloc_wait() lets a fault that looked before the punch was published slip in once, and makes all
+others wait.  Whoever can fill the hole a second time can do so for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from pagecache.operations import Load, Operation, PinWrite, Result, Store, Touch
+from pagecache.promises.promise import Watcher
+from pagecache.step import Step, Task
+from pagecache.world import World
+
+__all__ = ["SlipsInOnceWatcher"]
+
+FAULTS = (Load, Store, Touch, PinWrite)
+
+
+class SlipsInOnceWatcher(Watcher):
+    """No task faults a page twice into a hole while it is being punched.
+
+    Filling it by ``UFFDIO_COPY`` does not count: that is for user space to stop.
+    """
+
+    after_calls: ClassVar = frozenset({"wake_up_all", "xas_store"})
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.faulting: set[int] = set()
+        """The numbers of the tasks that are in an access through a mapping."""
+        self.filled: set[tuple[int, int]] = set()
+        """By whom, and where, the hole that is being punched has been filled."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        del number
+        if isinstance(operation, FAULTS):
+            self.faulting.add(task.number)
+
+    def after(self, task: Task, step: Step) -> str | None:
+        if step.call == "wake_up_all":
+            self.filled.clear()  # the punch is over
+        if step.call != "xas_store" or task.number not in self.faulting:
+            return None
+        index, entry = step.args[:2]
+        falloc = self.world.inode.i_private
+        if entry is None or not isinstance(index, int):
+            return None
+        if falloc is None or falloc.waitq is None or not falloc.start <= index < falloc.next:
+            return None
+        if (task.number, index) in self.filled:
+            return f"{task} faulted {entry} into index {index}, the second page during one hole punch of it"
+        self.filled.add((task.number, index))
+        return None
+
+    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> None:
+        del number, operation, result
+        self.faulting.discard(task.number)
+
+    def key(self) -> Hashable:
+        return (frozenset(self.faulting), frozenset(self.filled))
