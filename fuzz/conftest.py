@@ -2,7 +2,7 @@
 
 pytest fuzz/                         all kernels of the table
 pytest fuzz/ --kernel my_patch.py    one's own
-pytest fuzz/ --history               the museum: every real bug is found
+pytest fuzz/ --history               the museum: every real bug is found; with --kernel b09, this one
 pytest fuzz/ --hypothesis-profile=ci the same cases every time; 'soak' for many more
 """
 
@@ -55,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     schedules = config.getoption("--schedules")
     if schedules is not None and schedules < 1:
         raise pytest.UsageError(f"--schedules is {schedules}; give at least 1")
+    if config.getoption("--history") and not _bugs(config):
+        raise pytest.UsageError(f"--kernel is {config.getoption('--kernel')}; give a bug of 'list history', or b09")
     try:
         _kernels(config)
     except InputError as error:
@@ -62,15 +64,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _kernels(config: pytest.Config) -> tuple[Kernel, ...]:
+    if config.getoption("--history"):
+        return ()
     name = config.getoption("--kernel")
     return FUZZED if name is None else (find_kernel(name),)
+
+
+def _bugs(config: pytest.Config) -> list[Bug]:
+    """Those of the museum that are wanted; ``b09`` is enough of a name."""
+    name = config.getoption("--kernel")
+    return [bug for bug in HISTORY if name in (None, bug.kernel.name) or bug.kernel.name.startswith(f"{name}-")]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test for each entry of the corpus, and for each kernel and promise that it is known to break."""
     if "bug" in metafunc.fixturenames:
-        name = metafunc.config.getoption("--kernel")
-        bugs = [bug for bug in HISTORY if name in (None, bug.kernel.name)]
+        bugs = _bugs(metafunc.config)
         metafunc.parametrize("bug", bugs, ids=[bug.kernel.name for bug in bugs])
     elif "entry_path" in metafunc.fixturenames:
         paths = entry_paths(CORPUS) if CORPUS.is_dir() else []

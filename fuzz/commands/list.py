@@ -20,20 +20,23 @@ __all__ = ["list_"]
 TABLES = ("kernels", "operations", "promises", "history")
 
 
-def _tables() -> dict[str, dict[str, str]]:
+def _tables() -> dict[str, Mapping[str, str | dict[str, str]]]:
     return {
         "kernels": {kernel.name: f"{kernel.summary} ({kernel.source})" for kernel in FUZZED},
         "operations": {kind.__name__: (kind.__doc__ or "").splitlines()[0].replace("``", "") for kind in OPERATIONS},
         "promises": promise_summaries(),
-        "history": {
-            bug.kernel.name: f"{bug.kernel.summary} ({bug.fix}, {bug.release}; fixed in {bug.fixed.name})"
-            for bug in HISTORY
-        },
+        "history": {bug.kernel.name: _of_bug(bug) for bug in HISTORY},
     }
 
 
-def _of_bug(bug: Bug) -> str:
-    return f"{bug.kernel.summary} ({bug.fix}, {bug.release}; fixed in {bug.fixed.name})"
+def _of_bug(bug: Bug) -> dict[str, str]:
+    return {
+        "summary": bug.kernel.summary,
+        "function": ", ".join(bug.functions),
+        "fix": bug.fix,
+        "release": bug.release,
+        "fixed": bug.fixed.name,
+    }
 
 
 @click.command("list")
@@ -46,6 +49,8 @@ def list_(what: str | None, *, as_json: bool) -> NoReturn:
     leave(Status.HELD, text, tables, as_json=as_json)
 
 
-def _as_text(name: str, table: Mapping[str, str]) -> str:
-    width = max(map(len, table), default=0)
-    return "\n".join([f"{name}:", *(f"  {key:{width}}  {value}" for key, value in table.items())])
+def _as_text(name: str, table: Mapping[str, str | dict[str, str]]) -> str:
+    rows = [(key, *(value.values() if isinstance(value, dict) else (value,))) for key, value in table.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join([f"{name}:", *(f"  {line}" for line in lines)])

@@ -14,6 +14,7 @@ from fuzz.questions.worlds import (
     DATA_HOLE,
     HOLE_DATA,
     HOLE_REGISTERED,
+    HOLE_SWAPPED,
     MAPPED,
     REGISTERED,
 )
@@ -213,6 +214,15 @@ FREEZING: Final = (
                 "frozen: does a lookup spin on a task that sleeps?",
                 ("linux-4.8", "b03-frozen-huge-page"),
                 MAPPED,
+                ((Collapse(0),), (SeekData(0),)),
+                SPINS,
+                SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "frozen, while it swaps in: does a lookup spin?",
+                ("linux-4.8", "b03-frozen-huge-page"),
+                HOLE_SWAPPED,
                 ((Collapse(0),), (SeekData(0),)),
                 SPINS,
                 SOMETIMES,

@@ -7,6 +7,7 @@ from typing import Final
 from pagecache.world import VmaSpec, WorldSpec
 
 HOLE_DATA: Final = WorldSpec(("hole", "data"))
+HOLE_SWAPPED: Final = WorldSpec(("hole", "swapped"))
 DATA_HOLE: Final = WorldSpec(("data", "hole"))
 DATA_DATA: Final = WorldSpec(("data", "data"))
 REGISTERED: Final = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),))

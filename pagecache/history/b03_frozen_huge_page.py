@@ -53,7 +53,7 @@ from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_6_2
 from pagecache.mm import Mm
-from pagecache.operations import Collapse, Load, Mincore, Read, SeekData
+from pagecache.operations import Collapse, Load, Mincore, PageOut, Read, SeekData
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.xarray import (
@@ -250,5 +250,5 @@ BUG: Final = Bug(
     release="4.20",
     minimum=Minimum(tasks=2, operations=2, deviations=1),
     breaks=("no_lookup_spins_on_a_sleeping_task",),
-    focus=Focus((Collapse, Load, Read, SeekData, Mincore), {"pages": ("data", "unwritten", "hole")}),
+    focus=Focus((Collapse, Load, Read, SeekData, Mincore, PageOut), {"pages": ("data", "swapped", "hole")}),
 )
