@@ -57,6 +57,7 @@ class Kernel:
     gup_fast: KernelFunction
     try_to_unmap: KernelFunction
     split_folio: KernelFunction
+    xas_descend: KernelFunction
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self)[3:]:

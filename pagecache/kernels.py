@@ -49,6 +49,7 @@ from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
 from pagecache.vmscan import remove_mapping
+from pagecache.xarray.walk import xas_descend
 
 __all__ = [
     "FUZZED",
@@ -86,6 +87,7 @@ LINUX_6_2: Final = Kernel(
     gup_fast=gup_fast,
     try_to_unmap=try_to_unmap,
     split_folio=split_folio,
+    xas_descend=xas_descend,
 )
 
 LINUX_4_8: Final = LINUX_6_2.replace(

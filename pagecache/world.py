@@ -129,7 +129,13 @@ class World:
         self.spec = spec
         self.kernel = kernel
         self.memory = Memory()
-        self.inode = Inode(XArray(len(spec.pages), spec.chunk_shift), spec.size, spec.hpage_order, self.memory, kernel)
+        self.inode = Inode(
+            XArray(len(spec.pages), spec.chunk_shift, kernel.xas_descend),
+            spec.size,
+            spec.hpage_order,
+            self.memory,
+            kernel,
+        )
         self.mapping = self.inode.i_mapping
         self.mms: dict[str, Mm] = {}
         self.vmas: list[Vma] = []

@@ -15,7 +15,7 @@ from pagecache.promises.promise import Promise, Watcher
 from pagecache.promises.punching import SlipsInOnceWatcher
 from pagecache.promises.references import LeakWatcher, ReferenceWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
-from pagecache.promises.structure import PlaceholderWatcher, RetryWatcher, SlotWatcher
+from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.promises.userfaultfd import ObservedMissingWatcher, RegisteredWatcher
 
 __all__ = [
@@ -62,6 +62,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "every_slot_points_to_a_live_folio_that_agrees",
         SlotWatcher,
         "folio->mapping and folio->index: filemap_get_entry(), find_lock_entries()",
+    ),
+    Promise(
+        "a_cursor_finds_what_is_there",
+        CursorWatcher,
+        "xas_next() and its kin under the xa_lock: e8c716bc6812",
     ),
     Promise(
         "no_retry_entry_is_left_behind",

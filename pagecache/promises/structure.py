@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pagecache.folio import Folio
 from pagecache.promises.promise import Watcher
-from pagecache.xarray import XA_RETRY_ENTRY
+from pagecache.xarray import XA_RETRY_ENTRY, SiblingEntry, XaNode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pagecache.operations import Operation
     from pagecache.step import Step, Task
 
-__all__ = ["PlaceholderWatcher", "RetryWatcher", "SlotWatcher"]
+__all__ = ["CursorWatcher", "PlaceholderWatcher", "RetryWatcher", "SlotWatcher"]
 
 LETTING_GO: Final = frozenset(
     {"folio_put", "folio_put_refs", "folio_putback_lru", "folio_ref_unfreeze", "folio_unlock"}
@@ -69,6 +69,30 @@ class SlotWatcher(Watcher):
                 f"which thinks that it is at index {folio.index} to {folio.next_index - 1}"
             )
         return None
+
+
+class CursorWatcher(Watcher):
+    """What a cursor finds under the xa_lock is what a walk of one's own finds.
+
+    A cursor that was kept while the lock was dropped may stand in a node that has gone (that is found where it
+    is used), or in one that no longer is where it thinks, as in c8a8f3b4a95a and e8c716bc6812.
+    """
+
+    after_calls = frozenset({"xas_load", "xas_next", "xas_next_entry", "xas_find"})
+
+    def after(self, task: Task, step: Step) -> str | None:
+        if step.call not in self.after_calls or step.target is not None:
+            return None  # a load without the lock may find what was there a moment ago
+        xa = self.world.mapping.i_pages
+        if xa.xa_lock.owner is not task:
+            return None
+        index, entry = xa.seen
+        there = xa.entry_at(index)
+        if entry is None and step.call in ("xas_next_entry", "xas_find"):
+            return None  # nothing up to the last index: the cursor has been somewhere else on the way
+        if entry is there or entry == there or isinstance(entry, SiblingEntry | XaNode):
+            return None
+        return f"{step} by {task} found {entry} with its cursor at index {index}, where there is {there}"
 
 
 class RetryWatcher(Watcher):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar, cast, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, cast, overload
 
 from pagecache.locks import SpinLock
 from pagecache.step import Task
@@ -11,6 +11,7 @@ from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot
 from pagecache.xarray.node import XaNode
 from pagecache.xarray.state import XaState
 from pagecache.xarray.store import store_plainly
+from pagecache.xarray.walk import xas_descend
 
 __all__ = ["Slots", "XArray"]
 
@@ -24,6 +25,7 @@ class XArray:
     Args:
         nr_slots: how many indices this world has: entries are only stored below it.
         chunk_shift: C, the number of bits of an index that a node decodes (``XA_CHUNK_SHIFT``).
+        descend: xas_descend(), which a kernel may replace.
 
     ``nr_spares`` is the number of nodes that cursors hold in reserve; ``retry_by`` stored the last RETRY entry;
     ``seen`` is what the last look under the lock found, for the watchers.
@@ -32,10 +34,22 @@ class XArray:
     shadow entries, accounting of nodes to a memory cgroup.
     """
 
-    __slots__ = ("chunk_shift", "chunk_size", "head", "marks", "nr_slots", "nr_spares", "retry_by", "seen", "xa_lock")
-    __fingerprint_skip__: ClassVar = ("chunk_shift", "chunk_size", "nr_slots", "seen")
+    __slots__ = (
+        "chunk_shift",
+        "chunk_size",
+        "head",
+        "marks",
+        "nr_slots",
+        "nr_spares",
+        "retry_by",
+        "seen",
+        "xa_lock",
+        "xas_descend",
+    )
+    __fingerprint_skip__: ClassVar = ("chunk_shift", "chunk_size", "nr_slots", "seen", "xas_descend")
 
-    def __init__(self, nr_slots: int, chunk_shift: int = 2) -> None:
+    def __init__(self, nr_slots: int, chunk_shift: int = 2, descend: Callable[..., Any] = xas_descend) -> None:
+        self.xas_descend = descend
         self.chunk_shift = chunk_shift
         self.chunk_size = 1 << chunk_shift
         self.nr_slots = nr_slots

@@ -14,7 +14,7 @@ from pagecache.xarray.entry import Slot, xa_is_value
 from pagecache.xarray.marks import change
 from pagecache.xarray.node import NR_MARKS, XaNode
 from pagecache.xarray.state import XAS_NODE, XaState, must_hold, xas_reset, xas_set_err
-from pagecache.xarray.walk import descend, offset_of, under_the_lock
+from pagecache.xarray.walk import offset_of, under_the_lock
 
 if TYPE_CHECKING:
     from pagecache.xarray.array import XArray
@@ -120,7 +120,7 @@ def create(xas: XaState, *, failing: bool) -> Slot:
             node = entry
         else:
             break
-        entry = under_the_lock(descend(xas, node))
+        entry = under_the_lock(xas.xa.xas_descend(xas, node))
         parent = node
     xas.locked = locked
     return entry

@@ -31,10 +31,12 @@ from pagecache.xarray.state import (
 )
 
 __all__ = [
-    "descend",
     "load",
+    "load_slot",
+    "offset_of",
     "under_the_lock",
     "xa_get_order",
+    "xas_descend",
     "xas_find",
     "xas_find_conflict",
     "xas_get_order",
@@ -169,7 +171,7 @@ async def xas_get_order(xas: XaState) -> int:
         return 0
     order = 0
     while xas.offset + (1 << order) < len(node.slots):
-        entry = await _slot(xas, node, xas.offset + (1 << order), "xas_get_order", xas.index)
+        entry = await load_slot(xas, node, xas.offset + (1 << order), "xas_get_order", xas.index)
         if type(entry) is not SiblingEntry:
             break
         order += 1
@@ -194,7 +196,7 @@ async def xa_get_order(xas: XaState) -> int:
 # The walks.
 
 
-async def _slot(xas: XaState, node: XaNode, offset: int, call: str, index: int) -> Slot:
+async def load_slot(xas: XaState, node: XaNode, offset: int, call: str, index: int) -> Slot:
     """``xa_entry()``: load one slot."""
     if not xas.locked:
         current = await step(call, index, target=_target(xas, index))
@@ -237,16 +239,16 @@ async def _start(xas: XaState) -> Slot:
     return head
 
 
-async def descend(xas: XaState, node: XaNode) -> Slot:
+async def xas_descend(xas: XaState, node: XaNode) -> Slot:
     """``xas_descend()``: one level down.
 
     A sibling that leads to a node belongs to an entry that is being split: RETRY (63b1898fffcd).
     """
     offset = offset_of(xas.index, node)
-    entry = await _slot(xas, node, offset, "xas_load", xas.index)
+    entry = await load_slot(xas, node, offset, "xas_load", xas.index)
     while type(entry) is SiblingEntry:
         offset = entry.offset
-        entry = await _slot(xas, node, offset, "xas_load", xas.index)
+        entry = await load_slot(xas, node, offset, "xas_load", xas.index)
         if node.shift and type(entry) is XaNode:
             entry = XA_RETRY_ENTRY
     xas.node = node
@@ -261,7 +263,7 @@ async def load(xas: XaState) -> Entry:
         node = entry
         if xas.shift > node.shift:
             break
-        entry = await descend(xas, node)
+        entry = await xas.xa.xas_descend(xas, node)
         if node.shift == 0:
             break
     return cast(Entry, entry)
@@ -273,9 +275,9 @@ async def _reload(xas: XaState, call: str) -> Slot:
     node = xas.node
     if node is None:
         return await _head(xas, call)
-    entry = await _slot(xas, node, offset_of(xas.index, node), call, xas.index)
+    entry = await load_slot(xas, node, offset_of(xas.index, node), call, xas.index)
     if type(entry) is SiblingEntry:
-        entry = await _slot(xas, node, entry.offset, call, xas.index)
+        entry = await load_slot(xas, node, entry.offset, call, xas.index)
     return entry
 
 
@@ -290,7 +292,7 @@ async def _next(xas: XaState) -> Entry:
         xas.offset = xas.node.offset + 1
         xas.node = await _parent(xas, xas.node)
     while xas.node is not None:
-        entry = await _slot(xas, xas.node, xas.offset, "xas_next", xas.index)
+        entry = await load_slot(xas, xas.node, xas.offset, "xas_next", xas.index)
         if type(entry) is not XaNode:
             return cast(Entry, entry)
         xas.node = entry
@@ -322,7 +324,7 @@ async def _find(xas: XaState, last: int) -> Entry:
             xas.offset = xas.node.offset + 1
             xas.node = await _parent(xas, xas.node)
             continue
-        slot = await _slot(xas, xas.node, xas.offset, "xas_load", xas.index)
+        slot = await load_slot(xas, xas.node, xas.offset, "xas_load", xas.index)
         if type(slot) is XaNode:
             xas.node = slot
             xas.offset = 0
@@ -351,7 +353,7 @@ def _find_conflict(xas: XaState) -> Entry:
     if not xas.valid:
         slot = under_the_lock(_start(xas))
         while type(slot) is XaNode:
-            slot = under_the_lock(descend(xas, slot))
+            slot = under_the_lock(xas.xa.xas_descend(xas, slot))
         if slot is not None or xas.node is None:
             return cast(Entry, slot)
     node = xas.node

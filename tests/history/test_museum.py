@@ -13,7 +13,12 @@ from pagecache.history import HISTORY, HISTORY_BY_NAME, Bug, Focus
 from pagecache.kernels import KERNELS_BY_NAME
 from pagecache.promises import PROMISES_BY_NAME
 
-RARE = {"b13-create-range-fails", "b19-rollback-without-the-lock", "b23-gup-fast-looks-once"}
+RARE = {
+    "b13-create-range-fails",
+    "b19-rollback-without-the-lock",
+    "b23-gup-fast-looks-once",
+    "b25-sibling-became-a-node",
+}
 """Some thousand schedules."""
 
 WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b03-frozen-huge-page", "b31-skip-swapcache"}

@@ -19,6 +19,7 @@ from pagecache.xarray import (
     xas_lock_irq,
     xas_next,
     xas_reload,
+    xas_set,
     xas_split,
     xas_split_alloc,
     xas_store,
@@ -48,11 +49,14 @@ def writes(*stores: tuple[int, int, object]) -> Writer:
 
 
 async def splits(xa: XArray) -> None:
-    """The huge entry becomes small ones."""
+    """The huge entry becomes small ones, each an object of its own."""
     xas = XaState(xa, 0)
     await xas_split_alloc(xas, NEW, 3)  # type: ignore[arg-type]
     await xas_lock_irq(xas)
     await xas_split(xas, NEW, 3)  # type: ignore[arg-type]
+    for index in range(NR):
+        xas_set(xas, index)
+        await xas_store(xas, SMALL[index])  # type: ignore[arg-type]
     await xas_unlock_irq(xas)
 
 
