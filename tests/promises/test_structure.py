@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from watched import Watched
 
-from pagecache.promises.structure import PlaceholderWatcher, RetryWatcher, SlotWatcher
+from pagecache.locks import acquire
+from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.step import Step
 from pagecache.xarray import XA_RETRY_ENTRY
 
@@ -79,3 +80,16 @@ def test_a_reserved_page_is_no_placeholder() -> None:
     run = Watched(PlaceholderWatcher)
     run.store("fallocate", 1, run.folio(1, uptodate=False))
     assert run.end() is None
+
+
+def test_a_cursor_that_finds_something_else_is_reported() -> None:
+    run = Watched(CursorWatcher)
+    acquire(run.world.mapping.i_pages.xa_lock, run.task("khugepaged"))
+    run.world.mapping.i_pages.note(0, run.at(0))
+    assert run.after("khugepaged", Step("xas_next", 0)) is None
+
+    run.world.mapping.i_pages.note(1, run.at(0))
+
+    assert run.after("khugepaged", Step("xas_next", 1)) == (
+        "xas_next(1) by khugepaged found F0 with its cursor at index 1, where there is F1"
+    )
