@@ -5,6 +5,7 @@ They stand for the kernel's function of the same name; what is not said here is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from fuzz.questions.variant import Alternative
@@ -12,10 +13,18 @@ from fuzz.questions.variants import ASKS_BEFORE_THE_COPY
 from pagecache.filemap import SEEK_DATA, filemap_get_entry, put_entry
 from pagecache.folio import Folio, folio_lock, folio_test_uptodate, folio_unlock
 from pagecache.inode import AddressSpace
-from pagecache.locks import rcu_read_lock, rcu_read_unlock
+from pagecache.locks import down_write, rcu_read_lock, rcu_read_unlock, up_write
+from pagecache.operations import Result, UffdRegister
+from pagecache.userfaultfd import userfaultfd_register
+from pagecache.world import World
 from pagecache.xarray import XaState, xas_load, xas_lock_irq, xas_set, xas_unlock_irq
 
-__all__ = ["ASKS_BEFORE_THE_COPY_AND_SEEK_LOCKS", "SEEK_LOCKS_THE_FOLIO", "SEEK_TAKES_THE_XA_LOCK"]
+__all__ = [
+    "ASKS_BEFORE_THE_COPY_AND_SEEK_LOCKS",
+    "SEEK_LOCKS_THE_FOLIO",
+    "SEEK_TAKES_THE_XA_LOCK",
+    "GuardedUffdRegister",
+]
 
 
 async def seek_under_the_xa_lock(mapping: AddressSpace, start: int, end: int, whence: int) -> int | str:
@@ -69,6 +78,23 @@ async def seek_that_locks(mapping: AddressSpace, start: int, end: int, whence: i
             break
         index += 1
     return answer
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GuardedUffdRegister(UffdRegister):
+    """``UFFDIO_REGISTER``, if it had to wait for a collapse that has asked (P14).
+
+    Peter Xu thought of a counter in the inode that is kept from changing until the store; here it is i_mmap_rwsem that
+    keeps it from changing, which a collapse that asks the VMAs holds from there to the store.
+    """
+
+    async def run(self, world: World, tag: str) -> Result:
+        """Register under the guard."""
+        del tag
+        await down_write(world.mapping.i_mmap_rwsem)
+        answer = await userfaultfd_register(world.vmas[self.vma])
+        await up_write(world.mapping.i_mmap_rwsem)
+        return answer
 
 
 SEEK_TAKES_THE_XA_LOCK: Final = Alternative(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from fuzz.questions.alternatives import SEEK_TAKES_THE_XA_LOCK
+from fuzz.questions.alternatives import SEEK_TAKES_THE_XA_LOCK, GuardedUffdRegister
 from fuzz.questions.names import FILLED, FREED, LOST, MERGED, UFFD
 from fuzz.questions.question import Proposition, Question, Word
-from fuzz.questions.variants import RETRACTS_NO_ARMED_TABLES
+from fuzz.questions.variants import GUARDED_UNTIL_THE_STORE, RETRACTS_NO_ARMED_TABLES
 from fuzz.questions.windows import (
     NOTHING_IS_INSERTED_DURING_A_COLLAPSE,
     NOTHING_PRESENT_IS_REPORTED_MISSING,
@@ -39,6 +39,7 @@ __all__ = ["OBSERVATION"]
 SOMETIMES, NEVER = Word.SOMETIMES, Word.NEVER
 
 REGISTER_AND_SEEK: Final = ((Collapse(0),), (UffdRegister(), SeekHole(1)))
+REGISTER_GUARDED_AND_SEEK: Final = ((Collapse(0),), (GuardedUffdRegister(), SeekHole(1)))
 REGISTER_AND_MINCORE: Final = ((Collapse(0),), (UffdRegister(), Mincore(1)))
 
 OBSERVATION: Final = (
@@ -193,6 +194,33 @@ OBSERVATION: Final = (
             ),
         ),
         "not by lseek, to which the new page looks like a hole; by UFFDIO_COPY's EEXIST",
+    ),
+    Proposition(
+        14,
+        "Peter Xu",
+        "a count in the inode, kept from changing until the store, protects from lseek as well",
+        (
+            Question(
+                "the store before the copy: is an event lost after lseek?",
+                ("stevens-v2",),
+                DATA_HOLE,
+                REGISTER_GUARDED_AND_SEEK,
+                UFFD,
+                SOMETIMES,
+                claimed=NEVER,
+                deviations=1,
+            ),
+            Question(
+                "the copy before the store, no RETRY entries: is an event lost after lseek?",
+                (GUARDED_UNTIL_THE_STORE,),
+                DATA_HOLE,
+                REGISTER_GUARDED_AND_SEEK,
+                UFFD,
+                NEVER,
+                claimed=NEVER,
+            ),
+        ),
+        "as long as the new page is uptodate when it is stored; it would do instead of the RETRY entries",
     ),
     Proposition(
         15,

@@ -106,3 +106,20 @@ WITHOUT_TLB_FLUSH: Final = Variant(
 """,
     of="linux-6.4-mended",
 )
+
+GUARDED_UNTIL_THE_STORE: Final = Variant(  # P14
+    "guarded-until-the-store",
+    """
+-            await up_read(mapping.i_mmap_rwsem)
+             if result != SCAN_SUCCEED:
+                 await xas_unlock_irq(xas)
++                await up_read(mapping.i_mmap_rwsem)
+                 raise Rollback(result)
+@@
+     warn_on_once(xas.error, "xas_store() of the huge folio")
+     await xas_unlock_irq(xas)
++    if nr_none:
++        await up_read(mapping.i_mmap_rwsem)
+""",
+    of="b04-hole-after-the-walk",
+)

@@ -60,7 +60,7 @@ from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_6_4_MENDED
 from pagecache.locks import down_read, up_read
 from pagecache.mm import Mm
-from pagecache.operations import Collapse, Mincore, SeekData, SeekHole, Touch, UffdRegister
+from pagecache.operations import Collapse, Mincore, SeekData, SeekHole, UffdRegister
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.step import warn_on_once
@@ -274,5 +274,8 @@ BUG: Final = Bug(
     release="never merged",
     minimum=Minimum(tasks=2, operations=3, deviations=1),
     breaks=("a_page_observed_missing_is_not_filled_without_an_event",),
-    focus=Focus((Collapse, SeekHole, SeekData, Mincore, Touch, UffdRegister)),
+    focus=Focus(
+        (Collapse, SeekHole, SeekData, Mincore, UffdRegister),
+        {"pages": ("data", "hole"), "vmas": (1,), "vma.missing": (False,)},
+    ),
 )
