@@ -65,6 +65,7 @@ class Folio:
         "mapcount",
         "mapping",
         "memory",
+        "name",
         "number",
         "order",
         "pages",
@@ -77,11 +78,13 @@ class Folio:
     )
 
     # Two orders of allocation may lead to the same point: the number is for reports only.
-    __fingerprint_skip__: ClassVar = ("memory", "number", "rank")
+    __fingerprint_skip__: ClassVar = ("memory", "name", "number", "rank")
 
     def __init__(self, memory: Memory, number: int, order: int) -> None:
         self.memory = memory
         self.number = number
+        self.name = f"{'H' if order else 'F'}{number}"
+        """What reports call it: H if it was allocated as a large folio, whatever a split has made of it."""
         self.order = order
         self.refcount = 1
         self.frozen_by: Task | None = None
@@ -102,7 +105,7 @@ class Folio:
         self.rank = FOLIO_LOCK_RANK
 
     def __str__(self) -> str:
-        return f"{'H' if self.order else 'F'}{self.number}"
+        return self.name
 
     __repr__ = __str__
 
