@@ -11,6 +11,7 @@ from pagecache.step import step
 from pagecache.xarray import (
     XaState,
     xas_destroy,
+    xas_get_order,
     xas_load,
     xas_lock_irq,
     xas_set,
@@ -66,8 +67,10 @@ async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
         await xas_destroy(xas)
         return "EAGAIN"
 
-    # One entry becomes an entry for each page, all of them the head as yet.
-    await xas_split(xas, folio, folio.order)
+    # One entry becomes an entry for each page, all of them the head as yet; in 4.8 each page had its own.
+    order = await xas_get_order(xas)
+    if order:
+        await xas_split(xas, folio, order)
     # The tails, from the last: each comes to life with its own slot while the head is still frozen,
     # so that a lookup that finds the head in a tail's slot spins until the tail is stored.
     tails: list[Folio] = []

@@ -70,6 +70,7 @@ class OrderWatcher(Watcher):
                 wanted = step.args[0] if step.args else None
                 if rank != FOLIO_LOCK_RANK or not isinstance(held, Folio) or not isinstance(wanted, Folio):
                     return f"{task} takes a second {LOCK_ORDER[rank]} in {step} while it holds {held}"
+                # A folio of the swap cache is in no file as yet.
                 if held.mapping is wanted.mapping and held.index > wanted.index:
                     return (
                         f"{task} locks {wanted} at index {wanted.index} while it holds "

@@ -60,7 +60,7 @@ def worlds(draw: st.DrawFn) -> WorldSpec:
     order = draw(st.integers(1, 3))
     length = draw(st.integers(1, 8 >> order)) << order
     size = draw(st.integers(0, length))
-    states = [draw(st.sampled_from(PAGE_STATES if index < size else PAGE_STATES[1:])) for index in range(length)]
+    states = [draw(st.sampled_from(PAGE_STATES if index < size else PAGE_STATES[1:3])) for index in range(length)]
     vmas = draw(st.lists(vmas_of(states), min_size=1, max_size=4))
     return WorldSpec(tuple(states), order, size, tuple(vmas))
 

@@ -12,12 +12,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sound import LINUX_6_4_REPAIRED
-
 from fuzz.search.exhaustive import Exhausted, search
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
-from pagecache.kernels import LINUX_2026
+from pagecache.kernels import LINUX_6_4_MENDED, LINUX_2026_MENDED
 from pagecache.operations import (
     Collapse,
     Fallocate,
@@ -59,7 +57,7 @@ class Never:
     world: WorldSpec
     threads: Sequence[Sequence[Operation]]
     broken_on: str
-    kernel: Kernel = LINUX_2026
+    kernel: Kernel = LINUX_2026_MENDED
     slow: bool = False
 
     @property
@@ -142,10 +140,10 @@ NEVER = (
     Never(DATA, [COLLAPSE, COLLAPSE], "linux-4.8", slow=True),
     Never(HOLE, [COLLAPSE, COLLAPSE], "retry-during-scan", slow=True),
     # What was merged in 2023.
-    Never(HOLE, [COLLAPSE, [Store(1)]], "linux-6.4", LINUX_6_4_REPAIRED),
-    Never(REGISTERED, [COLLAPSE, [UffdCopy(1)]], "linux-6.4", LINUX_6_4_REPAIRED),
-    Never(HOLE, [COLLAPSE, [UffdRegister(), SeekHole(0)]], "stevens-v3", LINUX_6_4_REPAIRED),
-    Never(DATA, [COLLAPSE, QEMU], "linux-6.4", LINUX_6_4_REPAIRED, slow=True),
+    Never(HOLE, [COLLAPSE, [Store(1)]], "linux-6.4", LINUX_6_4_MENDED),
+    Never(REGISTERED, [COLLAPSE, [UffdCopy(1)]], "linux-6.4", LINUX_6_4_MENDED),
+    Never(HOLE, [COLLAPSE, [UffdRegister(), SeekHole(0)]], "stevens-v3", LINUX_6_4_MENDED),
+    Never(DATA, [COLLAPSE, QEMU], "linux-6.4", LINUX_6_4_MENDED, slow=True),
     # Three tasks, and larger pages.
     Never(HOLE, [COLLAPSE, [UffdRegister()], [SeekHole(0)]], "linux-6.2", slow=True),
     Never(HOLE, [COLLAPSE, [Load(1)], [SeekHole(0)]], "wilcox-2023-02", slow=True),

@@ -54,8 +54,10 @@ def test_variations_of_a_small_case() -> None:
     worlds = [
         WorldSpec(("hole", "data")),
         WorldSpec(("unwritten", "data")),
+        WorldSpec(("swapped", "data")),
         WorldSpec(("data", "hole")),
         WorldSpec(("data", "unwritten")),
+        WorldSpec(("data", "swapped")),
         WorldSpec(vmas=(VmaSpec(missing=True),)),
         WorldSpec(vmas=(VmaSpec(mapped=(0,)),)),
         WorldSpec(vmas=(VmaSpec(mapped=(1,)),)),
