@@ -153,6 +153,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
                 if folio.mapcount:
                     await kernel.try_to_unmap(mapping, folio, batch_flush=True)
                 await xas_lock_irq(xas)
+                xas_set(xas, index)  # the node may have gone
                 # We control three references: our pin, the page cache's, and folio_isolate_lru()'s.
                 # If those are all, take the count away from everybody else.
                 frozen = await folio_ref_freeze(folio, 3)

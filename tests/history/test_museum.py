@@ -21,7 +21,7 @@ RARE = {
 }
 """Some thousand schedules."""
 
-WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b03-frozen-huge-page", "b31-skip-swapcache"}
+WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole"}
 """Their function is a protocol of its own."""
 
 ENGINES = {
