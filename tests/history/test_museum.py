@@ -21,7 +21,7 @@ RARE = {
 }
 """Some thousand schedules."""
 
-WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole"}
+WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b31-skip-swapcache"}
 """Their function is a protocol of its own."""
 
 ENGINES = {
