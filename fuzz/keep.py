@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from fuzz.subject import Subject
 from pagecache.kernel import Kernel
 from strategies.case import Case
 
-__all__ = ["Kept", "described", "kept_as", "known", "report", "text_of"]
+__all__ = ["Kept", "described", "kept_as", "known", "known_elsewhere", "report", "text_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,26 @@ class Kept:
 
 def known(shrunk: Shrunk, kernel: Kernel, directory: Path) -> Path | None:
     """The entry that says the same already: this kernel, this promise, these operations."""
-    for path, entry in _of_kernel_and_promise(shrunk, kernel, directory):
-        if _shape(entry.case) == _shape(shrunk.case):
+    for path, entry in _of_promise(shrunk, kernel, directory):
+        if entry.case.kernel == shrunk.case.kernel and _shape(entry.case) == _shape(shrunk.case):
             return path
     return None
 
 
-def _of_kernel_and_promise(shrunk: Shrunk, kernel: Kernel, directory: Path) -> Iterator[tuple[Path, Entry]]:
+def known_elsewhere(shrunk: Shrunk, subject: Subject, directory: Path) -> Path | None:
+    """The entry of any kernel that says the same: this promise, these operations, and this kernel fails it, too."""
+    for path, entry in _of_promise(shrunk, subject.kernel, directory):
+        if _shape(entry.case) == _shape(shrunk.case):
+            verdict = subject.judge(dataclasses.replace(entry.case, kernel=subject.kernel.name))
+            if verdict.signature == shrunk.verdict.signature:
+                return path
+    return None
+
+
+def _of_promise(shrunk: Shrunk, kernel: Kernel, directory: Path) -> Iterator[tuple[Path, Entry]]:
     for path in store.entry_paths(directory) if directory.is_dir() else []:
         entry = store.load(path, vocabulary(kernel))
-        if entry.case.kernel == shrunk.case.kernel and (entry.outcome.value, entry.broken) == shrunk.verdict.signature:
+        if (entry.outcome.value, entry.broken) == shrunk.verdict.signature:
             yield path, entry
 
 
@@ -72,7 +83,10 @@ def report(
         SaveError: if it cannot be saved.
     """
     minimal = str(shrunk.certificate)
-    about_it = [path for path, _ in _of_kernel_and_promise(shrunk, subject.kernel, directory)] if expected else []
+    about_it = []
+    if expected:
+        entries = _of_promise(shrunk, subject.kernel, directory)
+        about_it = [path for path, entry in entries if entry.case.kernel == shrunk.case.kernel]
     if about_it:
         run = subject.reference(shrunk.case)
         assert run.history is not None

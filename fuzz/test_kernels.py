@@ -20,7 +20,7 @@ from fuzz.campaign import SCHEDULES_PER_PROGRAM, missed, schedules_of
 from fuzz.corpus.entry import Found
 from fuzz.engine.run import Run
 from fuzz.engine.verdict import Outcome
-from fuzz.keep import Kept, known, report
+from fuzz.keep import Kept, known, known_elsewhere, report
 from fuzz.kernel_file import own_corpus
 from fuzz.known import KNOWN
 from fuzz.subject import Subject
@@ -96,7 +96,8 @@ class Search:
             return False
         if self.wanted:
             return run.verdict.promise != self.wanted
-        path = known(self.subject.shrink(failing), self.subject.kernel, self.corpus)
+        shrunk = self.subject.shrink(failing)
+        path = known(shrunk, self.subject.kernel, self.corpus) or known_elsewhere(shrunk, self.subject, self.corpus)
         if path is not None:
             self.known.add(path)
         return path is not None

@@ -18,6 +18,7 @@ from mutants import (
     FORGETS_ITS_HOLES,
     FREES_BEFORE_THE_STORE,
     LEAVES_A_PLACEHOLDER,
+    LOOKS_WITH_A_MOVED_CURSOR,
     NEVER_FREES,
     PUTS_ONE_TOO_MANY,
     TRIES_WITHOUT_MEMORY,
@@ -119,6 +120,8 @@ ISOLATED = (
         [[Collapse(0)], [SeekHole(0)]],
         (Deviation("khugepaged", "xas_store", 1, "lseek"),),
     ),
+    # It only looks, and does nothing about what it finds.
+    Isolated("a_cursor_finds_what_is_there", LOOKS_WITH_A_MOVED_CURSOR, WorldSpec(), [[Collapse(0)]]),
     # The hole is still charged for, so the counts take the RETRY entry for the page that it is counted as.
     Isolated("no_retry_entry_is_left_behind", FORGETS_ITS_HOLES, SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
     # The placeholder holds what was there before, namely nothing yet; and the collapse says that it failed.

@@ -117,6 +117,17 @@ CURSOR_STANDS_STILL = Mutant(
 """,
 )
 
+LOOKS_WITH_A_MOVED_CURSOR = Mutant(
+    "looks-with-a-moved-cursor",  # its index no longer is that of the slot at which it stands
+    """
++    xas_set(xas, start)
++    await xas_next(xas)
++    xas.index += 1
++    await xas_next(xas)
+     # Join all the small entries into a single multi-index entry.
+""",
+)
+
 FORGETS_ITS_HOLES = Mutant(
     "without-any-rollback-of-the-holes",
     """
@@ -240,6 +251,7 @@ MUTANTS = (
     SLEEPS_UNDER_THE_XA_LOCK,
     CLEARS_NO_HOLES,
     CURSOR_STANDS_STILL,
+    LOOKS_WITH_A_MOVED_CURSOR,
     FORGETS_ITS_HOLES,
     LEAVES_A_PLACEHOLDER,
     WITHOUT_PUTBACK,
