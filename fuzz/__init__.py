@@ -1,1 +1,9 @@
-"""Run programs against the model, search their schedules, judge, shrink, keep and show what fails."""
+"""Run programs against the model, search their schedules, judge, shrink, keep and show what fails.
+
+For a model other than the page cache: :class:`fuzz.program.Program`.
+"""
+
+from fuzz.program import Program
+from pagecache.step import Task, Wait, step
+
+__all__ = ["Program", "Task", "Wait", "step"]

@@ -8,5 +8,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 # The test folders are not packages, so that nothing can import them; their shared modules have names of their own.
+sys.path.insert(0, str(HERE / "engine"))
 sys.path.insert(0, str(HERE / "planted"))
 sys.path.insert(0, str(HERE / "propositions"))

@@ -56,6 +56,7 @@ class Execution:
         teardown: cleans up after a normal end, when nobody sleeps: run at once, by a task named "eviction".
         record: keep the history.
         steps_max: after so many steps the fair scheduler takes over.
+        judge: what an exception out of a task means.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Execution:
         teardown: Callable[[], Routine] | None = None,
         record: bool = False,
         steps_max: int = STEPS_MAX,
+        judge: Callable[[Exception, str], Verdict] = judge_exception,
     ) -> None:
         count = len(tasks)
         self.specs: Final = tasks
@@ -94,6 +96,7 @@ class Execution:
         """Set when the run has ended."""
         self.fair_suffix = False
         self._steps_max = steps_max
+        self._judge = judge
         self._deviated: list[Deviated] = []
         self._preemptions = 0
         self._alone = [(number,) for number in range(count)]
@@ -131,7 +134,7 @@ class Execution:
                 if step is not None and (step.ready is None or step.ready())
             ]
         except Exception as error:  # noqa: BLE001 - the model's ready() may be wrong in any way
-            self.verdict = judge_exception(error, "asked who can run")
+            self.verdict = self._judge(error, "asked who can run")
             return ()
         if not runnable:
             self._end()
@@ -178,7 +181,7 @@ class Execution:
                 self._begin_operation(number)
             return
         except Exception as error:  # noqa: BLE001 - whatever the model raises is judged, nothing escapes
-            self.verdict = judge_exception(error, f"{task} at {step}")
+            self.verdict = self._judge(error, f"{task} at {step}")
             return
         self._announce(number, following)
         if self._is_watched(step) and self.verdict is None:
@@ -246,7 +249,7 @@ class Execution:
                     return
                 continue
             except Exception as error:  # noqa: BLE001 - likewise
-                self.verdict = judge_exception(error, f"{spec.name} before the first step of {operation!r}")
+                self.verdict = self._judge(error, f"{spec.name} before the first step of {operation!r}")
                 return
             self._announce(number, first)
             return

@@ -10,7 +10,14 @@ from fuzz.engine.deadlock import wait_for_table, waits_for_user_space, waits_of
 from fuzz.engine.verdict import Outcome, Verdict
 from pagecache.step import KernelBug, Oops, Step, Task, UseAfterFree
 
-__all__ = ["judge_blocked", "judge_crashed_oracle", "judge_exception", "judge_foreign_await", "judge_livelock"]
+__all__ = [
+    "judge_assertion",
+    "judge_blocked",
+    "judge_crashed_oracle",
+    "judge_exception",
+    "judge_foreign_await",
+    "judge_livelock",
+]
 
 _TRACEBACK_LINES: Final = 6  # where it was raised, who called that, and the message
 
@@ -35,6 +42,14 @@ def judge_exception(error: Exception, where: str) -> Verdict:
             promise = "the_kernel_does_not_oops"
         return Verdict(Outcome.VIOLATED, promise, f"{where}: {error}")
     return Verdict(Outcome.UNKNOWN, "the_model_crashed", f"{where}:\n{_last_lines(error)}")
+
+
+def judge_assertion(error: Exception, where: str) -> Verdict:
+    """The same for a program whose own assertions are what is to hold (:class:`fuzz.program.Program`)."""
+    if not isinstance(error, AssertionError):
+        return judge_exception(error, where)
+    line = traceback.extract_tb(error.__traceback__)[-1].line
+    return Verdict(Outcome.VIOLATED, "no_assertion_fails", f"{where}: {str(error) or line}")
 
 
 def judge_foreign_await(awaited: object, where: str) -> Verdict:

@@ -1,0 +1,120 @@
+"""A program of one's own, and the reference programs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from every_schedule import every_schedule
+from memory import Memory, lock, read, unlock, write
+from reference_programs import REFERENCE_PROGRAMS, Make
+
+from fuzz import Program
+from fuzz.engine import direct
+from fuzz.engine.run import Run
+from fuzz.engine.verdict import Outcome
+from fuzz.search.explore import deviation_bounded
+from fuzz.search.policies.canonical import Canonical
+from pagecache.promises.promise import Watcher
+from pagecache.step import Step, Task
+
+
+def sequential(program: Program) -> Run:
+    execution = program.execution(record=True)
+    return direct.run(execution, Canonical(execution))
+
+
+async def increment(memory: Memory, by: int = 1) -> int:
+    x = await read(memory, "x")
+    await write(memory, "x", x + by)
+    return x
+
+
+def test_tasks_do_their_bodies_in_turn_and_say_so() -> None:
+    run = sequential(Program(Memory(x=0), {"one": [increment, partial(increment, by=2)], "two": [increment]}))
+
+    assert run.verdict.outcome is Outcome.HELD
+    assert run.history is not None
+    assert run.history.lines() == [
+        "one increment()",
+        "one read(x)",
+        "one write(x, 1)",
+        "one increment() = 0",
+        "one increment(by=2)",
+        "one read(x)",
+        "one write(x, 3)",
+        "one increment(by=2) = 1",
+        "two increment()",
+        "two read(x)",
+        "two write(x, 4)",
+        "two increment() = 3",
+    ]
+
+
+def test_the_check_is_asked_at_the_end() -> None:
+    def check(memory: Memory) -> str | None:
+        return f"x is {memory.values['x']}"
+
+    run = sequential(Program(Memory(x=0), {"one": [increment]}, check=check))
+
+    assert run.verdict.signature == ("violated", "the_check_passes")
+    assert run.verdict.sentence == "x is 1"
+
+
+def test_an_assertion_is_a_failure_and_another_exception_is_none() -> None:
+    async def wrong(memory: Memory) -> None:
+        x = await read(memory, "x")
+        assert x == 1
+
+    async def broken(memory: Memory) -> None:
+        await read(memory, "y")
+
+    asserted = sequential(Program(Memory(x=0), {"one": [wrong]})).verdict
+    crashed = sequential(Program(Memory(x=0), {"one": [broken]})).verdict
+
+    assert asserted.signature == ("violated", "no_assertion_fails")
+    assert asserted.sentence.startswith("one at read(x): assert ")
+    assert crashed.signature == ("unknown", "the_model_crashed")
+
+
+def test_nobody_asks_the_check_after_a_deadlock() -> None:
+    async def twice(memory: Memory) -> None:
+        await lock(memory, "m")
+        await lock(memory, "m")
+        await unlock(memory, "m")
+
+    def check(memory: Memory) -> str | None:
+        raise NotImplementedError
+
+    assert sequential(Program(Memory(("m",)), {"one": [twice]}, check=check)).verdict.outcome is Outcome.DEADLOCK
+
+
+def test_watchers_look_on() -> None:
+    class NeverTwo(Watcher):
+        def after(self, task: Task, step: Step) -> str | None:
+            memory: Any = self.world
+            return "x is 2" if memory.values["x"] == 2 else None
+
+    memory = Memory(x=0)
+    program = Program(memory, {"one": [increment] * 3}, watchers=[("x_is_never_2", NeverTwo(memory))])  # type: ignore[arg-type]
+
+    assert sequential(program).verdict.signature == ("violated", "x_is_never_2")
+
+
+@pytest.mark.parametrize("make", REFERENCE_PROGRAMS.values(), ids=REFERENCE_PROGRAMS)
+def test_a_reference_program_holds_in_its_order_and_fails_in_another(make: Make) -> None:
+    assert sequential(make()).verdict.outcome is Outcome.HELD
+
+    found = deviation_bounded(lambda: make().execution(), 3)
+
+    assert found.failure is not None
+    assert found.failure.verdict.outcome is Outcome.VIOLATED
+
+
+def test_three_windows_fails_in_one_of_720_schedules() -> None:
+    runs = every_schedule(lambda: REFERENCE_PROGRAMS["three_windows"]().execution())
+    outcomes = [run.verdict.outcome for run, _ in runs]
+
+    assert len(outcomes) == 720
+    assert outcomes.count(Outcome.VIOLATED) == 1
