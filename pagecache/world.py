@@ -6,16 +6,16 @@ Small universes find big bugs: two to eight pages, one file, a few mappings of i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeAlias
 
 from pagecache.folio import Folio, Memory
 from pagecache.inode import BLOCKS_PER_PAGE, Inode
 from pagecache.kernel import Kernel
 from pagecache.mm import Mm, Vma
 from pagecache.step import Step
-from pagecache.xarray import ValueEntry, XArray
+from pagecache.xarray import ValueEntry, XArray, XaState, store_plainly
 
-__all__ = ["PAGES_MAX", "PAGE_STATES", "VMAS_MAX", "VmaSpec", "World", "WorldSpec"]
+__all__ = ["LARGE_STATES", "PAGES_MAX", "PAGE_STATES", "VMAS_MAX", "Large", "VmaSpec", "World", "WorldSpec"]
 
 PAGES_MAX: Final = 8  # four huge pages of two, or one of eight: no catalogued race needs more
 VMAS_MAX: Final = 4  # collapse and userfaultfd look at one mapping and at "any other"
@@ -23,6 +23,12 @@ HPAGE_ORDER_MAX: Final = 3
 
 PAGE_STATES: Final = ("data", "hole", "unwritten", "swapped")
 """What can be at an index: data; nothing; a page that fallocate() reserved and nobody wrote; data on a swap device."""
+
+LARGE_STATES: Final = ("data", "swapped")
+"""What a large folio, or one entry for several swapped pages, can hold."""
+
+Large: TypeAlias = tuple[int, int]
+"""The first index and the order of what holds several pages at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class WorldSpec:
         hpage_order: what HPAGE_PMD_ORDER is in this world.
         size: ``i_size`` in pages.
         vmas: the mappings.
+        large: ranges, as first index and order, whose data is in one large folio, or whose swapped pages are in
+            consecutive slots to which one entry of that order refers.  Of hpage_order, it is a huge page.
 
     Raises:
         ValueError: if the parts do not fit together; the message names the value and the remedy.
@@ -77,6 +85,7 @@ class WorldSpec:
     hpage_order: int = 1
     size: int = 2
     vmas: tuple[VmaSpec, ...] = (VmaSpec(),)
+    large: tuple[Large, ...] = ()
 
     @property
     def chunk_shift(self) -> int:
@@ -112,6 +121,34 @@ class WorldSpec:
             for index in vma.mapped:
                 if self.pages[index] != "data":
                     raise ValueError(f"vma {number} has index {index} mapped, where there is no data; remove it")
+        self._check_large()
+
+    def _check_large(self) -> None:
+        behind = 0
+        for one in self.large:
+            if len(one) != 2:
+                raise ValueError(f"large has {list(one)}; give pairs of a first index and an order")
+            first, order = one
+            if not 1 <= order <= self.hpage_order:
+                raise ValueError(f"large range [{first}, {order}] has order {order}; choose 1 to {self.hpage_order}")
+            nr = 1 << order
+            if first % nr or not 0 <= first <= len(self.pages) - nr:
+                raise ValueError(
+                    f"large range [{first}, {order}] begins at {first}; choose a multiple of {nr} "
+                    f"from 0 to {len(self.pages) - nr}"
+                )
+            if first < behind:
+                raise ValueError(
+                    f"large range [{first}, {order}] begins before {behind}, where the one before it ends; "
+                    "sort them, and let none overlap"
+                )
+            behind = first + nr
+            states = set(self.pages[first:behind])
+            if len(states) > 1 or not states <= set(LARGE_STATES):
+                raise ValueError(
+                    f"large range [{first}, {order}] holds {', '.join(self.pages[first:behind])}; "
+                    f"make them all {' or all '.join(LARGE_STATES)}, or remove it"
+                )
 
 
 class World:
@@ -147,13 +184,18 @@ class World:
             self._map(vma)
 
     def _fill_cache(self) -> None:
+        orders = dict(self.spec.large)
+        behind = 0
         for index, state in enumerate(self.spec.pages):
-            if state == "hole":
+            if state == "hole" or index < behind:
                 continue
+            order = orders.get(index, 0)
+            behind = index + (1 << order)
             if state == "swapped":
-                self._swap_out(index)
+                self._swap_out(index, order)
                 continue
-            folio = self.memory.new_folio(0)  # its one reference is the cache's
+            folio = self.memory.new_folio(order)
+            folio.refcount = folio.nr_pages  # the cache's
             folio.mapping = self.mapping
             folio.index = index
             folio.swapbacked = True
@@ -161,20 +203,21 @@ class World:
             folio.lru = True
             if state == "data":
                 folio.uptodate = True
-                folio.pages[0] = f"d{index}"
-            self.mapping.i_pages.slots[index] = folio
-            self.mapping.nrpages += 1
+                folio.pages = [f"d{one}" for one in range(index, behind)]
+            store_plainly(XaState(self.mapping.i_pages, index, order), folio)
+            self.mapping.nrpages += folio.nr_pages
         info = self.inode.info
         info.alloced = self.mapping.nrpages + info.swapped
         self.inode.i_blocks = info.alloced * BLOCKS_PER_PAGE
 
-    def _swap_out(self, index: int) -> None:
-        """The page at ``index`` has been written to the slot of its own number, and is nowhere else."""
-        slot = self.mapping.swap.slots[index]
-        slot.content = f"d{index}"
-        slot.count = 1
-        self.mapping.i_pages.slots[index] = ValueEntry(index)
-        self.inode.info.swapped += 1
+    def _swap_out(self, first: int, order: int) -> None:
+        """The pages from ``first`` on have been written to the slots of their own numbers, and are nowhere else."""
+        for index in range(first, first + (1 << order)):
+            slot = self.mapping.swap.slots[index]
+            slot.content = f"d{index}"
+            slot.count = 1
+            self.inode.info.swapped += 1
+        store_plainly(XaState(self.mapping.i_pages, first, order), ValueEntry(first))
 
     def _map(self, spec: VmaSpec) -> None:
         mm = self.mms.setdefault(spec.mm, Mm(spec.mm, len(self.mms)))

@@ -29,7 +29,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-__all__ = ["ALWAYS", "Choice", "Draw", "NotInGrammarError", "Span", "Writer"]
+__all__ = ["ALWAYS", "NEVER", "Choice", "Draw", "NotInGrammarError", "Span", "Writer"]
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from pagecache.world import HPAGE_ORDER_MAX, PAGE_STATES, PAGES_MAX, VMAS_MAX, VmaSpec, WorldSpec
-from strategies.grammar import ALWAYS, Draw, Span
+from pagecache.world import HPAGE_ORDER_MAX, PAGE_STATES, PAGES_MAX, VMAS_MAX, Large, VmaSpec, WorldSpec
+from strategies.grammar import ALWAYS, NEVER, Draw, Span
 
 __all__ = ["Features", "feature", "world"]
 
@@ -40,6 +40,8 @@ PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others
 NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody looks at
 MISSING: Final = (0.4, 0.7)  # the first VMA, the others
 MMS: Final = "ABCD"
+LARGE: Final = 0.25  # where data lies side by side, some of it is in large folios
+IN_ONE: Final = ("data",)  # and what they hold
 
 Range = tuple[int, int]
 
@@ -78,7 +80,32 @@ def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -
         like.vmas,
         VmaSpec(),
     )
-    return WorldSpec(pages, order, size, vmas)
+    large = feature(draw, features, "large", lambda: _large(draw, _tilings(pages, order), like.large))
+    return WorldSpec(pages, order, size, vmas, large)
+
+
+def _large(draw: Draw, tilings: tuple[tuple[Large, ...], ...], like: tuple[Large, ...]) -> tuple[Large, ...]:
+    """Which pages are in large folios: mostly none."""
+    some = draw.boolean(LARGE if tilings else NEVER, like != ())
+    return draw.option(tilings, like) if some else ()
+
+
+@functools.cache
+def _tilings(pages: tuple[str, ...], order: int) -> tuple[tuple[Large, ...], ...]:
+    """All ways in which pages can be in large folios up to ``order``, few and small ones first; not that none is."""
+
+    def ways(first: int, order: int) -> list[tuple[Large, ...]]:
+        if not order:
+            return [()]
+        half = 1 << order - 1
+        apart = [one + other for one in ways(first, order - 1) for other in ways(first + half, order - 1)]
+        states = set(pages[first : first + 2 * half])
+        return [*apart, ((first, order),)] if len(states) == 1 and states <= set(IN_ONE) else apart
+
+    huge_pages = [ways(first, order) for first in range(0, len(pages), 1 << order)]
+    tilings = [tuple(itertools.chain.from_iterable(one)) for one in itertools.product(*huge_pages)]
+    tilings.sort(key=lambda tiling: (len(tiling), [order for _, order in tiling], tiling))
+    return tuple(tilings[1:])
 
 
 def _exactly(draw: Draw, features: Features, name: str) -> tuple[float, ...]:

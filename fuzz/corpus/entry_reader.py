@@ -105,7 +105,8 @@ def _found(table: Table) -> Found:
 
 def _world(table: Table) -> WorldSpec:
     vmas = tuple(vma.take_record(VmaSpec) for vma in table.take_tables("vma"))
-    return table.take_record(WorldSpec, vmas=vmas)
+    large = table.take_pairs("large") if "large" in table else ()
+    return table.take_record(WorldSpec, vmas=vmas, large=large)
 
 
 def _program(top: Table, world: WorldSpec) -> Program:

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from fuzz.corpus.toml_locator import Path, Span, locate
@@ -123,9 +123,18 @@ class Table:
 
     def take_list(self, key: str, kind: type[Record]) -> tuple[Record, ...]:
         """The array ``key``, each value of the same type."""
-        values = self.take(key, list)
+        return self._list((*self.path, key), key, self.take(key, list), kind)
+
+    def take_pairs(self, key: str) -> tuple[tuple[int, ...], ...]:
+        """The array ``key``, each value an array of whole numbers."""
         return tuple(
-            self._checked((*self.path, key, number), f"{key}, value {number + 1}", value, kind)
+            self._list((*self.path, key, number), f"{key}, value {number + 1}", value, int)
+            for number, value in enumerate(self.take_list(key, list))
+        )
+
+    def _list(self, path: Path, name: str, values: Sequence[Any], kind: type[Record]) -> tuple[Record, ...]:
+        return tuple(
+            self._checked((*path, number), f"{name}, value {number + 1}", value, kind)
             for number, value in enumerate(values)
         )
 

@@ -70,6 +70,8 @@ def case_lines(case: Case) -> list[str]:
 def world_facts(world: WorldSpec) -> list[tuple[str, str]]:
     """The file and its mappings: each with its name."""
     facts = [("file", f"{' '.join(world.pages)}; i_size {world.size}, huge pages of {1 << world.hpage_order}")]
+    if world.large:
+        facts.append(("in one", ", ".join(f"{first} to {first + (1 << order) - 1}" for first, order in world.large)))
     for number, vma in enumerate(world.vmas):
         mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
         missing = ", userfaultfd MISSING" if vma.missing else ""

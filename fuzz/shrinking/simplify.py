@@ -29,6 +29,7 @@ SIMPLER: Final[tuple[Edit, ...]] = (
     world_edits.smaller_files,
     world_edits.fewer_vmas,
     # As much, but simpler.
+    world_edits.simpler_large,
     world_edits.simpler_vmas,
     world_edits.simpler_pages,
     world_edits.swapped_pages,

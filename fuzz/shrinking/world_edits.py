@@ -9,7 +9,7 @@ from dataclasses import replace
 from fuzz.shrinking.naming import canonical, threads_of, with_threads
 from fuzz.shrinking.program_edits import fewer_operations
 from pagecache.operations import Collapse, Operation
-from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
+from pagecache.world import PAGE_STATES, Large, VmaSpec, WorldSpec
 from strategies.case import Case
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "fewer_vmas",
     "other_pages",
     "other_vmas",
+    "simpler_large",
     "simpler_pages",
     "simpler_vmas",
     "smaller_files",
@@ -77,7 +78,10 @@ def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
             changes["start"] = changes["start"] >> order << order
         return replace(operation, **changes)
 
-    return _with_world(case, WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas)), move)
+    large = tuple(
+        (first - start, min(one, order)) for first, one in world.large if start <= first and first + (1 << one) <= end
+    )
+    return _with_world(case, WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas), large), move)
 
 
 def simpler_pages(case: Case) -> Iterator[Case]:
@@ -105,13 +109,34 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
         if state != "data":
             vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one != index)) for vma in vmas)
         pages = (*world.pages[:index], state, *world.pages[index + 1 :])
-        yield replace(case, world=replace(world, pages=pages, vmas=vmas))
+        large = (
+            world.large if state == world.pages[index] else tuple(one for one in world.large if not _has(one, index))
+        )
+        yield replace(case, world=replace(world, pages=pages, vmas=vmas, large=large))
+
+
+def _has(one: Large, index: int) -> bool:
+    first, order = one
+    return first <= index < first + (1 << order)
+
+
+def simpler_large(case: Case) -> Iterator[Case]:
+    """Each large folio as pages, or one half of it as pages."""
+    large = case.world.large
+    for number, (first, order) in enumerate(large):
+        others: list[tuple[Large, ...]] = [()]
+        if order > 1:
+            others += [((first, order - 1),), ((first + (1 << order - 1), order - 1),)]
+        for other in others:
+            yield replace(case, world=replace(case.world, large=(*large[:number], *other, *large[number + 1 :])))
 
 
 def swapped_pages(case: Case) -> Iterator[Case]:
     """Two neighbouring pages exchanged, with everything that is said about them."""
     world = case.world
     bounds = {bound for vma in world.vmas for bound in (vma.start, vma.end)} | {world.size}
+    inside = {index for first, order in world.large for index in range(first, first + (1 << order))}
+    bounds |= inside | {index + 1 for index in inside}
     for second in sorted(set(range(1, len(world.pages))) - bounds):  # no bound between them: they are alike
         place = {second - 1: second, second: second - 1}
         pages = tuple(world.pages[place.get(index, index)] for index in range(len(world.pages)))

@@ -5,6 +5,7 @@ Operations that wait for a userfaultfd hold none either: handle_userfault() slee
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pagecache.folio import Folio
@@ -74,11 +75,17 @@ class LeakWatcher(Watcher):
 
     def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
         del pending
-        entries = self.world.mapping.i_pages.entries()
+        i_pages = self.world.mapping.i_pages
+        users: Counter[int] = Counter()
+        for index, entry in enumerate(i_pages.entries()):
+            if isinstance(entry, ValueEntry):
+                users[entry.value + index % (1 << i_pages.order_at(index))] += 1
         for number, slot in enumerate(self.world.mapping.swap.slots):
-            users = sum(entry == ValueEntry(number) for entry in entries)
-            if slot.count != users:
-                return f"in the end swap slot {number} is counted {slot.count} times, but {users} entries refer to it"
+            if slot.count != users[number]:
+                return (
+                    f"in the end swap slot {number} is counted {slot.count} times, "
+                    f"but {users[number]} entries refer to it"
+                )
         for folio in self.world.memory.live():
             if not (_slots(self.world, folio) or _ptes(self.world, folio) or _swap_slots(self.world, folio)):
                 return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"

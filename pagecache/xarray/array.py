@@ -83,6 +83,17 @@ class XArray:
                 return node, offset
             node = slot
 
+    def order_at(self, index: int) -> int:
+        """The order of the entry at ``index``; 0 where there is none."""
+        place = self.place_of(index)
+        if place is None:
+            return 0
+        node, offset = place
+        nr = 1
+        while offset + nr < len(node.slots) and node.slots[offset + nr] == SiblingEntry(offset):
+            nr += 1
+        return node.shift + nr.bit_length() - 1
+
     def entry_at(self, index: int) -> Entry:
         """The entry at ``index``; RETRY where a split has replaced the entry by nodes and siblings still lead there."""
         place = self.place_of(index)

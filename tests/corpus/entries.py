@@ -10,7 +10,7 @@ from fuzz.corpus.entry import VERDICTS, Entry, Found, entry_name, head_comment
 from fuzz.corpus.entry_reader import Vocabulary
 from fuzz.engine.verdict import Outcome
 from pagecache.operations import OPERATIONS, Collapse, Fallocate, Operation, SeekHole, UffdCopy, UffdRegister
-from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
+from pagecache.world import LARGE_STATES, PAGE_STATES, VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure, Program, TaskSpec
 
 WORDS = Vocabulary(
@@ -62,7 +62,9 @@ def worlds(draw: st.DrawFn) -> WorldSpec:
     size = draw(st.integers(0, length))
     states = [draw(st.sampled_from(PAGE_STATES if index < size else PAGE_STATES[1:3])) for index in range(length)]
     vmas = draw(st.lists(vmas_of(states), min_size=1, max_size=4))
-    return WorldSpec(tuple(states), order, size, tuple(vmas))
+    large = [(first, 1) for first in range(0, length, 2) if states[first] == states[first + 1] in LARGE_STATES]
+    some = draw(st.lists(st.sampled_from(large), unique=True)) if large else []
+    return WorldSpec(tuple(states), order, size, tuple(vmas), tuple(sorted(some)))
 
 
 @st.composite

@@ -102,6 +102,9 @@ WRONG = {
         "hpage_order = true": "line 20: hpage_order is True, true or false; make it a whole number",
     },
     "size = 4": {
+        "size = 4\nlarge = [[0, 1]]": "line 22: large range [0, 1] holds data, hole; make them all data or all",
+        "size = 4\nlarge = [[0, true]]": "line 22: large, value 1, value 2 is True, true or false; make it a whole",
+        "size = 4\nlarge = [0, 1]": "line 22: large, value 1 is 0, a whole number; make it an array",
         "size = -1": "line 21: size is -1 pages; choose 0 to 4",
         "size = 1": "line 19: page 2 holds data beyond size 1; make it a hole or raise size",
         "size = 4\nnumber = 3": "line 22: [world] has no field 'number'; remove it, or choose one of vma, ",

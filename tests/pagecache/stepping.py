@@ -110,12 +110,14 @@ def folio_at(where: World, index: int) -> Folio:
 def contents(where: World) -> list[str | None]:
     """What the page cache holds at each index: ``None`` for a hole, ``"unwritten"`` for a reserved page."""
     held: list[str | None] = []
-    for index, entry in enumerate(where.mapping.i_pages.slots):
+    i_pages = where.mapping.i_pages
+    for index, entry in enumerate(i_pages.slots):
         if isinstance(entry, Folio):
             held.append(entry.page_at(index) if entry.uptodate else "unwritten")
+        elif isinstance(entry, ValueEntry):
+            held.append(where.mapping.swap.slots[entry.value + index % (1 << i_pages.order_at(index))].content)
         else:
-            slots = where.mapping.swap.slots
-            held.append(slots[entry.value].content if isinstance(entry, ValueEntry) else None)
+            held.append(None)
     return held
 
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stepping import contents, folio_at, world
+from stepping import contents, folio_at, untidy, world
 
 from pagecache.world import PAGES_MAX, VMAS_MAX, VmaSpec, World, WorldSpec
+from pagecache.xarray import ValueEntry
 
 
 def test_a_world_is_what_its_specification_says() -> None:
@@ -24,6 +25,35 @@ def test_a_world_is_what_its_specification_says() -> None:
     assert not here.vmas[0].table(2).present
     assert here.vmas[1].uffd_missing
     assert here.mapping.i_mmap == here.vmas
+
+
+def test_a_large_folio_is_in_all_its_slots_and_mapped_page_by_page() -> None:
+    pages = ("data",) * 4 + ("swapped",) * 2 + ("hole", "data")
+    here = world(WorldSpec(pages, 3, 8, (VmaSpec(end=8, mapped=(1, 2)),), ((0, 2), (4, 1))))
+    slots, swap = here.mapping.i_pages.slots, here.mapping.swap.slots
+
+    assert contents(here) == ["d0", "d1", "d2", "d3", "d4", "d5", None, "d7"]
+    assert slots[:4] == [folio_at(here, 0)] * 4
+    assert (folio_at(here, 0).refcount, folio_at(here, 0).mapcount, folio_at(here, 0).index) == (6, 2, 0)
+    assert slots[4:6] == [ValueEntry(4), ValueEntry(4)]
+    assert [here.mapping.i_pages.order_at(index) for index in range(8)] == [2, 2, 2, 2, 1, 1, 0, 0]
+    assert [slot.count for slot in swap] == [0, 0, 0, 0, 1, 1, 0, 0]
+    assert (here.mapping.nrpages, here.inode.info.alloced, here.inode.info.swapped) == (5, 7, 2)
+    assert untidy(here) == []
+
+
+def test_a_large_folio_can_be_a_huge_page() -> None:
+    here = world(WorldSpec(large=((0, 1),)))
+
+    assert folio_at(here, 0) is folio_at(here, 1)
+    assert folio_at(here, 1).order == here.mapping.hpage_pmd_order
+
+
+def test_a_slot_of_a_large_swap_entry_that_is_not_counted_is_noticed() -> None:
+    here = world(WorldSpec(("swapped",) * 2, large=((0, 1),)))
+    here.mapping.swap.slots[1].count = 0
+
+    assert untidy(here) == ["in the end swap slot 1 is counted 0 times, but 1 entries refer to it"]
 
 
 def test_mappings_of_one_process_share_their_mmap_lock() -> None:
@@ -56,6 +86,14 @@ def test_two_worlds_share_nothing() -> None:
         ({"vmas": (VmaSpec(),) * (VMAS_MAX + 1)}, f"give 1 to {VMAS_MAX}"),
         ({"vmas": (VmaSpec(end=3),)}, "vma 0 ends at 3, but there are only 2 pages"),
         ({"pages": ("data", "hole"), "vmas": (VmaSpec(mapped=(1,)),)}, "index 1 mapped, where there is no data"),
+        ({"large": ((0, 0),)}, r"large range \[0, 0\] has order 0; choose 1 to 1"),
+        ({"large": ((0, 2),)}, r"large range \[0, 2\] has order 2; choose 1 to 1"),
+        ({"large": ((1, 1),)}, r"large range \[1, 1\] begins at 1; choose a multiple of 2 from 0 to 0"),
+        ({"large": ((2, 1),)}, r"large range \[2, 1\] begins at 2; choose a multiple of 2 from 0 to 0"),
+        ({"large": ((0, 1), (0, 1))}, r"large range \[0, 1\] begins before 2, where the one before it ends"),
+        ({"large": ((0, 1, 2),)}, r"large has \[0, 1, 2\]; give pairs of a first index and an order"),
+        ({"pages": ("data", "hole"), "large": ((0, 1),)}, "holds data, hole; make them all data or all swapped"),
+        ({"pages": ("unwritten",) * 2, "large": ((0, 1),)}, "holds unwritten, unwritten; make them all data"),
     ],
 )
 def test_a_specification_whose_parts_do_not_fit_says_which_and_what_to_do(values: dict[str, Any], message: str) -> None:

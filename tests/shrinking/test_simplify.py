@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
@@ -66,6 +67,23 @@ def test_variations_of_a_small_case() -> None:
     assert made == {replace(value, world=world) for world in worlds} | {
         replace(value, program=named(program)) for program in programs
     }
+
+
+def test_a_large_folio_is_simpler_as_pages() -> None:
+    value = Case("k", WorldSpec(("data",) * 8, 3, 8, (VmaSpec(end=8),), ((0, 2), (4, 1))), named([(Load(6),)]))
+
+    def larges(cases: Iterator[Case], pages: int) -> set[tuple[tuple[int, int], ...]]:
+        return {one.world.large for one in cases if len(one.world.pages) == pages}
+
+    assert larges(simpler(value), 8) >= {((4, 1),), ((0, 1), (4, 1)), ((2, 1), (4, 1)), ((0, 2),)}
+    assert larges(simpler(value), 4) == {((0, 2),), ((0, 1),)}
+
+
+def test_what_a_large_folio_holds_changes_with_it_only() -> None:
+    value = Case("k", WorldSpec(large=((0, 1),)), named([(Load(1),)]))
+
+    assert {one.world.large for one in variations(value) if "hole" in one.world.pages} == {()}
+    assert all(one.world.pages == ("data", "data") for one in variations(value) if one.world.large)
 
 
 def test_what_an_operation_would_do_can_be_done_already() -> None:
