@@ -7,12 +7,13 @@ if one of them breaks the entry's promise, *Never* if all were tried, each state
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from fuzz.corpus.entry import Entry
 from fuzz.corpus.vocabulary import ENGINE_PROMISES
+from fuzz.engine.execution import Execution
 from fuzz.prose import promise_sentence
 from fuzz.report.report import world_facts
 from fuzz.search import exhaustive
@@ -50,8 +51,17 @@ def answer(entry: Entry, kernel: Kernel) -> str:
     subject = Subject(kernel, promises)
     case = dataclasses.replace(entry.case, schedule=())
     wanted = (entry.outcome.value, entry.broken)
-    # A run that ends in another way, by an assertion say, ends there; the others go on.
-    done = exhaustive.search(lambda: subject.execution(case), stop_at_failure=False)
+    # A run that ends in another way, by an assertion say, ends there; the others go on until one ends like the entry.
+    seen: set[Hashable] = set()
+
+    def outcome(execution: Execution) -> Hashable:
+        assert execution.verdict is not None
+        seen.add(execution.verdict.signature)
+        return execution.verdict.signature
+
+    done = exhaustive.search(
+        lambda: subject.execution(case), outcome=outcome, stop_at_failure=False, out_of_time=lambda: wanted in seen
+    )
     if wanted in done.outcomes:
         return SOMETIMES
     return NEVER if done.exhausted else f"not seen ({done.limit})"

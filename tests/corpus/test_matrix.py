@@ -15,11 +15,27 @@ CORPUS = Path(__file__).parent.parent.parent / "corpus"
 ENTRIES = [store.load(path, vocabulary()) for path in store.entry_paths(CORPUS)]
 
 
+README = (CORPUS / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_the_readme_of_the_corpus_is_up_to_date() -> None:
     """If this fails: pagecache-fuzz matrix --write, and read what has changed."""
-    text = (CORPUS / "README.md").read_text(encoding="utf-8")
+    assert matrix(ENTRIES, KERNELS, answers(ENTRIES, KERNELS)) in README
 
-    assert matrix(ENTRIES, KERNELS, answers(ENTRIES, KERNELS)) in text
+
+def test_the_readme_of_the_corpus_says_so_of_each_program_of_one_task() -> None:
+    for entry in ENTRIES:
+        if len(entry.case.program.tasks) > 1:
+            continue
+        section = matrix([entry], KERNELS, answers([entry], KERNELS))
+        about = section[section.index(f"[{entry.case.program}]({entry.name}.toml)") : section.index(END)]
+        assert about.strip() in README
+
+
+def test_the_readme_of_the_corpus_lists_every_entry() -> None:
+    for entry in ENTRIES:
+        assert f"[{entry.case.program}]({entry.name}.toml), found on {entry.case.kernel}." in README
 
 
 def test_every_entry_asks_a_question_in_words() -> None:
