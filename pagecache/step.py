@@ -17,7 +17,7 @@ coroutine is fully described by its locals; ``tests/pagecache/test_await_law.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import ClassVar, NamedTuple
 
 __all__ = [
@@ -67,9 +67,12 @@ class Step:
         spins: while not ready, the CPU is busy: whoever holds it up must not sleep.
         fails: the error an injected failure makes it return, for example ``"ENOMEM"``; empty if it
             cannot fail.
+        also: what else it touches, or the code behind it up to the next step, each with whether it is written; for
+            who asks which steps can be swapped without a difference (:mod:`fuzz.search.visible`).  Without a
+            target of its own such a step is no scheduling point all the same.
     """
 
-    __slots__ = ("args", "call", "fails", "ready", "sleeps", "spins", "target", "waits_for", "writes")
+    __slots__ = ("also", "args", "call", "fails", "ready", "sleeps", "spins", "target", "waits_for", "writes")
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Step:
         sleeps: bool = False,
         spins: bool = False,
         fails: str = "",
+        also: Sequence[tuple[Target, bool]] = (),
     ) -> None:
         self.call = call
         self.args = args
@@ -92,6 +96,7 @@ class Step:
         self.sleeps = sleeps
         self.spins = spins
         self.fails = fails
+        self.also = also
 
     def __await__(self) -> Generator[Step, Task, Task]:
         return (yield self)
