@@ -6,67 +6,221 @@ import dataclasses
 import itertools
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from fuzz.census import Census, Failing, programs_of_census
 from fuzz.commands.options import Chosen, common_options, kernel_option, open_entry
 from fuzz.commands.output import answer, leave
-from fuzz.commands.progress import progress
+from fuzz.commands.progress import Progress, progress
 from fuzz.commands.status import Status, status_of
+from fuzz.corpus.program_reader import load_program
 from fuzz.engine.execution import Execution
 from fuzz.engine.verdict import HELD, Outcome, Verdict
-from fuzz.prose import count
-from fuzz.report.examine import examine, subject_of
+from fuzz.prose import count, promise_sentence
+from fuzz.report.examine import examine
 from fuzz.report.report import Report
-from fuzz.search import exhaustive
+from fuzz.search.proof import Bound, Proof, prove
+from fuzz.subject import Subject
+from pagecache.promises import DEFAULT_PROMISES, PROMISES
+from pagecache.promises.promise import Promise
+from strategies.case import Case
 
 __all__ = ["verify"]
 
 
 @click.command()
 @kernel_option(required=True, help="A name (see 'list kernels') or a Python file that defines KERNEL.")
-@click.option("--entry", required=True, type=click.Path(path_type=Path), help="Its world, program and failures.")
+@click.option("--entry", type=click.Path(path_type=Path), help="Its world, program and failures.")
+@click.option("--program", type=click.Path(path_type=Path), help="A TOML file with the [world] and the [[task]]s.")
+@click.option("--all-programs", is_flag=True, help="Every program of one collapse and two more operations.")
+@click.option(
+    "--tasks", type=click.IntRange(2, 3), default=3, help="Of all programs, those with at most so many tasks."
+)
+@click.option("--dpor", is_flag=True, help="One schedule of each class instead of each state once.")
+@click.option("--deviations", type=click.IntRange(min=0), metavar="N", help="Only schedules with up to N deviations.")
+@click.option("--preemptions", type=click.IntRange(min=0), metavar="N", help="Only schedules with up to N preemptions.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for --all-programs.")
+@click.option("--state", type=click.Path(path_type=Path), help="Where --all-programs keeps how far it is, to go on.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, without a proof.")
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="PROMISE",
+    type=click.Choice([promise.name for promise in DEFAULT_PROMISES]),
+    help="Do not judge by this promise (see 'list promises'); may be repeated.",
+)
 @common_options
-def verify(kernel: Chosen, entry: Path, *, as_json: bool) -> NoReturn:
-    """Try every schedule of the program of an entry.
+def verify(
+    kernel: Chosen,
+    entry: Path | None,
+    program: Path | None,
+    *,
+    all_programs: bool,
+    tasks: int,
+    dpor: bool,
+    deviations: int | None,
+    preemptions: int | None,
+    jobs: int,
+    state: Path | None,
+    minutes: float | None,
+    without: tuple[str, ...],
+    as_json: bool,
+) -> NoReturn:
+    """Try every schedule of a program: of an entry, of a file, or of every program of a stated size.
 
-    Exits with 0 if none breaks a promise, which is a proof for this program, 1 if one does, 3 if there are too many.
+    Exits with 0 if none breaks a promise, which is a proof for these programs, 1 if one does, 3 if not all were tried.
     """
+    given = [one for one in (entry, program, all_programs) if one]
+    if len(given) != 1:
+        raise click.UsageError("Give one of --entry, --program and --all-programs: what is to be verified.")
+    if sum((dpor, deviations is not None, preemptions is not None)) > 1:
+        raise click.UsageError("--dpor, --deviations and --preemptions exclude each other; give one.")
     began = time.monotonic()
-    kept, chosen = open_entry(entry, kernel)
-    name = chosen.kernel.name
-    case = dataclasses.replace(kept.case, kernel=name, schedule=())
-    subject = subject_of(chosen.kernel, kept.broken)
+    bound = Bound(dpor, deviations, preemptions)
+
+    def time_is_up() -> bool:
+        return minutes is not None and time.monotonic() - began >= minutes * 60
+
+    promises = [one for one in DEFAULT_PROMISES if one.name not in without]
+    if all_programs:
+        cases = programs_of_census(kernel.kernel.name, tasks)
+        census = Census(Subject(kernel.kernel, _judged(promises, bound)), cases, bound, state)
+        with progress() as shown:
+            _take(census, jobs, time_is_up, shown)
+        _leave_census(census, time.monotonic() - began, as_json=as_json)
+    if entry is not None:
+        kept, chosen = open_entry(entry, kernel)
+        case = dataclasses.replace(kept.case, kernel=chosen.kernel.name, schedule=())
+        promises += [one for one in PROMISES if not one.default and one.name == kept.broken]
+    else:
+        assert program is not None
+        case = load_program(program, kernel.kernel.name)
+    subject = Subject(kernel.kernel, _judged(promises, bound))
     runs = itertools.count(1)
     with progress() as shown:
 
         def make() -> Execution:
-            shown(f"{name}: {count(next(runs), 'run')}")
+            shown(f"{case.kernel}: {count(next(runs), 'run')}")
             return subject.execution(case)
 
-        done = exhaustive.search(make)
-    effort = f"{count(done.runs, 'run')}, {count(done.states, 'state')}"
-    if done.failure:
-        case = dataclasses.replace(case, schedule=done.failure.deviations)
-        seen = examine(case, chosen.kernel, kept.broken)
+        proof = prove(make, bound, out_of_time=time_is_up)
+    _leave_proof(subject, case, proof, time.monotonic() - began, entry, as_json=as_json)
+
+
+def _judged(promises: list[Promise], bound: Bound) -> list[Promise]:
+    """Of each class one schedule is run: who looks at the world between two steps must not judge then."""
+    return [one for one in promises if not bound.classes or one.watcher.sees_classes]  # type: ignore[attr-defined]
+
+
+def _leave_proof(
+    subject: Subject, case: Case, proof: Proof, seconds: float, entry: Path | None, *, as_json: bool
+) -> NoReturn:
+    effort = proof.effort
+    if proof.failure is not None:
+        case = dataclasses.replace(case, schedule=proof.failure.deviations)
+        seen = examine(case, subject.kernel, proof.failure.verdict.promise)
         verdict, status = seen.verdict, status_of(seen.verdict.outcome)
-        text = f"{Report(case, seen.history, verdict).text()}\nFound after {effort}."
-    elif done.exhausted:
+        minimal = ""
+        if proof.shortest:
+            minimal = f"no schedule with fewer than {count(len(case.schedule), 'deviation')} fails"
+        if not case.schedule:
+            minimal = "the sequential schedule fails"
+        text = f"{Report(case, seen.history, verdict, minimal).text()}\nFound after {effort}."
+    elif proof.exhausted:
         verdict, status = HELD, Status.HELD
-        text = f"Never: all schedules of {case.program} on {name} are exhausted ({effort})."
+        text = f"Never: {proof.bound} of {case.program} on {case.kernel} are exhausted ({effort})."
     else:
-        verdict, status = Verdict(Outcome.UNKNOWN, "the_search_was_not_exhausted", done.limit), Status.INCONCLUSIVE
-        text = f"Not seen in {effort}; not exhausted: {done.limit}."
+        verdict, status = Verdict(Outcome.UNKNOWN, "the_search_was_not_exhausted", proof.limit), Status.INCONCLUSIVE
+        text = f"Not seen in {effort}; not exhausted: {proof.limit}."
+    text += _set_aside(subject, proof.bound)
+    whole = answer(
+        case.kernel,
+        verdict,
+        case,
+        schedules=proof.runs,
+        seconds=seconds,
+        entry=entry,
+        states=proof.states,
+        runs=proof.runs,
+        classes=proof.classes,
+        bound=str(proof.bound),
+        exhausted=proof.exhausted and proof.failure is None,
+    )
+    leave(status, text, whole, as_json=as_json)
+
+
+def _set_aside(subject: Subject, bound: Bound) -> str:
+    """Which promises were not judged because of the method."""
+    if not bound.classes:
+        return ""
+    aside = [one.name for one in DEFAULT_PROMISES if not one.watcher.sees_classes]  # type: ignore[attr-defined]
+    del subject
+    return f"\nNot judged with --dpor, because they look at the world between two steps: {', '.join(aside)}."
+
+
+def _take(census: Census, jobs: int, stop: Any, shown: Progress) -> None:
+    def show(census: Census) -> None:
+        shown(
+            f"{census.subject.kernel.name}: {len(census.lines):,} of {len(census.cases):,} programs, "
+            f"{census.total('states'):,} states"
+        )
+
+    census.take(jobs=jobs, stop=stop, progress=show)
+
+
+def _leave_census(census: Census, seconds: float, *, as_json: bool) -> NoReturn:
+    name = census.subject.kernel.name
+    failing, limits = census.failing(), census.limits()
+    effort = f"{census.total('states'):,} states, {census.total('runs'):,} runs"
+    if census.bound.classes:
+        effort = f"{census.total('classes'):,} classes, {census.total('runs'):,} runs"
+    looked_at = f"{len(census.lines):,} of {len(census.cases):,} programs"
+    if failing:
+        status, verdict = Status.VIOLATED, Verdict(Outcome.VIOLATED, failing[0].signature[1], "see failures")
+        text = f"{_list_of(failing)}\n\n{looked_at} on {name}: {len(failing)} different failures ({effort})."
+    elif limits or not census.complete:
+        why = f"{limits[0][0].program}: {limits[0][1]}" if limits else f"{looked_at} were looked at"
+        status, verdict = Status.INCONCLUSIVE, Verdict(Outcome.UNKNOWN, "the_search_was_not_exhausted", why)
+        text = f"Not seen in {looked_at} on {name} ({effort}); not exhausted: {why}."
+    else:
+        status, verdict = Status.HELD, HELD
+        text = f"Never: {census.bound} of {len(census.cases):,} programs on {name} are exhausted ({effort})."
     whole = answer(
         name,
         verdict,
-        case,
-        schedules=done.runs,
-        seconds=time.monotonic() - began,
-        entry=entry,
-        states=done.states,
-        runs=done.runs,
-        exhausted=done.exhausted,
+        schedules=census.total("runs"),
+        seconds=seconds,
+        programs=len(census.lines),
+        programs_in_all=len(census.cases),
+        states=census.total("states"),
+        runs=census.total("runs"),
+        classes=census.total("classes"),
+        bound=str(census.bound),
+        exhausted=census.complete and not limits and not failing,
+        failures=[
+            {
+                "verdict": one.signature[0],
+                "promise": one.signature[1],
+                "operations": one.shape,
+                "programs": one.programs,
+                "world": " ".join(one.case.world.pages),
+                "registered": one.case.world.vmas[0].missing,
+                "program": str(one.case.program),
+            }
+            for one in failing
+        ],
     )
     leave(status, text, whole, as_json=as_json)
+
+
+def _list_of(failing: list[Failing]) -> str:
+    """A heading for each promise, below it a line for each shape."""
+    lines: list[str] = []
+    for signature, group in itertools.groupby(failing, lambda one: one.signature):
+        lines += ["", f"{signature[0].capitalize()}: {promise_sentence(signature[1])}"]
+        for one in group:
+            world = f"{' '.join(one.case.world.pages)}{'; registered' if one.case.world.vmas[0].missing else ''}"
+            lines.append(f"  {one.shape:<40} {one.programs:>5}, for example in {world}: {one.case.program}")
+    return "\n".join(lines[1:])

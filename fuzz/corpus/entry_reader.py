@@ -18,7 +18,7 @@ from pagecache.operations import OPERATIONS_BY_NAME, Operation
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure, Program, TaskSpec
 
-__all__ = ["Vocabulary", "read_entry"]
+__all__ = ["Vocabulary", "read_entry", "read_parts"]
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 """A task's name: one word, because the history is written as ``name call(...)``."""
@@ -55,11 +55,9 @@ def read_entry(name: str, file: str, data: bytes, words: Vocabulary) -> Entry:
     broken = _broken(top, outcome, words)
     minimal = top.take("minimal", str) if "minimal" in top else ""
     found = _found(top.take_table("found")) if "found" in top else None
-    world = _world(top.take_table("world"))
-    program = _program(top, world)
+    world, program, failures = read_parts(top)
     names = [task.name for task in program.tasks]
     schedule = tuple(_deviation(table, names) for table in top.take_tables("deviation"))
-    failures = tuple(_failure(table, names) for table in top.take_tables("failure"))
     steps = _steps(top.take_table("expect"), names)
     top.done()
     return Entry(
@@ -72,6 +70,18 @@ def read_entry(name: str, file: str, data: bytes, words: Vocabulary) -> Entry:
         found=found,
         head=_head(top.document.text),
     )
+
+
+def read_parts(top: Table) -> tuple[WorldSpec, Program, tuple[Failure, ...]]:
+    """What runs where, and which calls fail.
+
+    Raises:
+        EntryError: if anything is wrong.
+    """
+    world = _world(top.take_table("world"))
+    program = _program(top, world)
+    names = [task.name for task in program.tasks]
+    return world, program, tuple(_failure(table, names) for table in top.take_tables("failure"))
 
 
 def _head(text: str) -> str:

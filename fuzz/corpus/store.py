@@ -14,7 +14,7 @@ from fuzz.corpus.entry_reader import Vocabulary, read_entry
 from fuzz.corpus.entry_writer import entry_text, rewrite
 from fuzz.errors import EntryError, SaveError
 
-__all__ = ["SUFFIX", "entry_paths", "load", "rerecord", "save"]
+__all__ = ["SUFFIX", "entry_paths", "load", "read", "rerecord", "save"]
 
 SUFFIX = ".toml"
 
@@ -25,7 +25,7 @@ def load(path: Path, words: Vocabulary) -> Entry:
     Raises:
         EntryError: if it cannot be read or says something impossible; the message names file, line and remedy.
     """
-    return read_entry(path.name.removesuffix(SUFFIX), str(path), _read(path), words)
+    return read_entry(path.name.removesuffix(SUFFIX), str(path), read(path), words)
 
 
 def entry_paths(path: Path) -> list[Path]:
@@ -85,11 +85,16 @@ def rerecord(path: Path, entry: Entry) -> None:
         EntryError: if the file cannot be read.
         SaveError: if it cannot be written; the file is as it was.
     """
-    text = _read(path).decode("utf-8").replace("\r\n", "\n")
+    text = read(path).decode("utf-8").replace("\r\n", "\n")
     replace(path, rewrite(text, entry))
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        EntryError: if it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

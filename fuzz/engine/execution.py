@@ -98,7 +98,8 @@ class Execution:
         self._steps_max = steps_max
         self._judge = judge
         self._deviated: list[Deviated] = []
-        self._preemptions = 0
+        self.preemptions = 0
+        """How often the CPU was taken from a task that could have gone on."""
         self._alone = [(number,) for number in range(count)]
         self._fair_turns = FairTurns()
         self._teardown = teardown
@@ -207,7 +208,7 @@ class Execution:
             self.calls,
             self._deviated,
             self.steps,
-            self._preemptions,
+            self.preemptions,
             self.fair_suffix,
             self._history,
         )
@@ -228,7 +229,7 @@ class Execution:
         canonical = self.canonical
         self._deviated.append((canonical, len(self.calls[canonical]), number))
         if canonical == self.current:
-            self._preemptions += 1
+            self.preemptions += 1
 
     def _begin_operation(self, number: int) -> None:
         """Advance a task to the first step of its next operation that has any, or to its end."""

@@ -12,6 +12,10 @@ explored, a state from which no end can be reached, whoever runs, is reported as
 schedule leaves is not one here, though an unfair schedule may stay in it.
 
 A run that uses up STEPS_MAX ends the claim, since the choices beyond are not tried.
+
+**Bounded.**  With a bound on preemptions (Musuvathi, Qadeer: "Iterative context bounding", PLDI 2007) a state is one
+together with the current task, if it can go on, and the preemptions that are left.  A livelock is then seen only where
+a run gets lost in it.
 """
 
 from __future__ import annotations
@@ -125,6 +129,7 @@ def search(
     *,
     outcome: Callable[[Execution], Hashable] = lambda execution: execution.verdict and execution.verdict.signature,
     stop_at_failure: bool = True,
+    preemptions: int | None = None,
     states_max: int = STATES_MAX,
     runs_max: int = RUNS_MAX,
     out_of_time: Callable[[], bool] = lambda: False,
@@ -136,6 +141,7 @@ def search(
         outcome: what to collect about each end, from what is part of the state: the world, and what the
             watchers remember.  (Two ways to one state are followed once, so what only the way tells is lost.)
         stop_at_failure: stop at the first run that does not hold.
+        preemptions: only schedules that take the CPU so often from a task that could go on; ``None`` for all.
         states_max: stop at so many states.
         runs_max: stop after so many runs.
         out_of_time: asked before every run.
@@ -149,7 +155,7 @@ def search(
     path: list[_Choice] = []
     while True:
         execution = make()
-        _follow(execution, path, graph, fingerprinter)
+        _follow(execution, path, graph, fingerprinter, preemptions)
         found.runs += 1
         found.steps += execution.steps
         found.states = len(graph)
@@ -163,7 +169,7 @@ def search(
         while path and len(path[-1].untried) == 1:
             path.pop()
         if not path:
-            found.exhausted = not found.limit and _always_ends(found, graph, make)
+            found.exhausted = not found.limit and (preemptions is not None or _always_ends(found, graph, make))
             return found
         path[-1].untried.pop()
         if len(graph) >= states_max or found.runs >= runs_max or out_of_time():
@@ -175,7 +181,9 @@ def _limit_reached(states: bool, runs: bool) -> str:
     return "states_max" if states else "runs_max" if runs else "time"
 
 
-def _follow(execution: Execution, path: list[_Choice], graph: _Graph, fingerprinter: Fingerprinter) -> None:
+def _follow(
+    execution: Execution, path: list[_Choice], graph: _Graph, fingerprinter: Fingerprinter, preemptions: int | None
+) -> None:
     """Run along the path and beyond, adding to it, to an end or to a state that is known."""
     depth = 0
     state, choice = graph.START, -1
@@ -183,11 +191,18 @@ def _follow(execution: Execution, path: list[_Choice], graph: _Graph, fingerprin
         if len(runnable) == 1:
             execution.resume(runnable[0])
             continue
+        canonical = execution.canonical
+        more = b""
+        if preemptions is not None:
+            left, goes_on = preemptions - execution.preemptions, canonical == execution.current
+            if goes_on and not left:
+                execution.resume(canonical)
+                continue
+            more = b"%d %d" % (canonical if goes_on else -1, left)
         if depth == len(path):
-            state, is_new = graph.meet(fingerprinter.point(execution), state, choice)
+            state, is_new = graph.meet(fingerprinter.point(execution) + more, state, choice)
             if not is_new:
                 return
-            canonical = execution.canonical
             others = [number for number in reversed(runnable) if number != canonical]
             path.append(_Choice(state, [*others, canonical]))
         state, untried = path[depth]

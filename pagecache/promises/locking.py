@@ -31,6 +31,7 @@ class AtomicWatcher(Watcher):
     """
 
     waits_only = True
+    sees_classes = True  # it asks the task that is about to take the step
 
     def before(self, task: Task, step: Step) -> str | None:
         if not step.sleeps or task.atomic == 0:
@@ -52,6 +53,7 @@ class OrderWatcher(Watcher):
     """
 
     waits_only = True
+    sees_classes = True  # it asks the task that is about to take the step
 
     def before(self, task: Task, step: Step) -> str | None:
         if step.ready is None or not task.held or step.target is None:

@@ -32,6 +32,14 @@ class Watcher:
 
     waits_only: ClassVar[bool] = False
     after_calls: ClassVar[frozenset[str] | None] = None
+    sees_classes: ClassVar[bool] = False
+    """Its answer does not change if steps that do not conflict change their order: it looks at nothing between two
+    steps but at the task and its step.  A subclass that overrides neither before() nor after() says so by itself."""
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if "sees_classes" not in vars(cls):
+            cls.sees_classes = cls.before is Watcher.before and cls.after is Watcher.after
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -15,7 +15,7 @@ from fuzz.corpus.store import load
 from fuzz.corpus.vocabulary import vocabulary
 from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.kernel_file import find_kernel
-from fuzz.search import exhaustive
+from fuzz.search import proof
 from fuzz.search.exhaustive import Exhausted
 from fuzz.subject import Subject
 from pagecache.kernels import FUZZED
@@ -311,7 +311,7 @@ def test_verify_finds_what_breaks(plain: Path, canary: Path, run: Run) -> None:
 
 def test_a_search_that_ends_early_proves_nothing(plain: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     limited = Exhausted(states=9, runs=2, limit="9 states are the limit")
-    monkeypatch.setattr(exhaustive, "search", lambda _make: limited)
+    monkeypatch.setattr(proof, "search", lambda _make, **_: limited)
 
     result = run("verify", "--kernel", "linux-6.4", "--entry", plain)
     assert (result.exit_code, result.stdout) == (

@@ -36,7 +36,7 @@ WRONG = {
     "no entries": (["replay", "."], ".: there are no entries; name another directory, or find some"),
     "a missing entry to show": (["show", "missing.toml"], "missing.toml: cannot be read: No such file or directory; "),
     "a directory to record": (["rerecord", "."], ".: cannot be read: Is a directory; give the path of an entry"),
-    "nothing to verify": (["verify", "--kernel", "linux-6.4"], "Missing option '--entry'"),
+    "nothing to verify": (["verify", "--kernel", "linux-6.4"], "Give one of --entry, --program and --all-programs"),
     "a page nowhere": (
         ["show", "entry.toml", "--html", "no/where.html"],
         "no/where.html: could not be written: No such",
