@@ -4,6 +4,7 @@ For a model other than the page cache: :class:`fuzz.program.Program`.
 """
 
 from fuzz.program import Program
+from fuzz.verifying import verify
 from pagecache.step import Task, Wait, step
 
-__all__ = ["Program", "Task", "Wait", "step"]
+__all__ = ["Program", "Task", "Wait", "step", "verify"]
