@@ -58,6 +58,7 @@ class Kernel:
     try_to_unmap: KernelFunction
     split_folio: KernelFunction
     xas_descend: KernelFunction
+    xas_create_range: KernelFunction
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self)[3:]:

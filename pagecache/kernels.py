@@ -32,6 +32,7 @@ from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
+from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import setattr as mended_setattr
@@ -49,6 +50,7 @@ from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
 from pagecache.vmscan import remove_mapping
+from pagecache.xarray.create import create_range
 from pagecache.xarray.walk import xas_descend
 
 __all__ = [
@@ -88,6 +90,7 @@ LINUX_6_2: Final = Kernel(
     try_to_unmap=try_to_unmap,
     split_folio=split_folio,
     xas_descend=xas_descend,
+    xas_create_range=create_range,
 )
 
 LINUX_4_8: Final = LINUX_6_2.replace(
@@ -173,6 +176,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     filemap_get_entry=mended_lookup.filemap_get_entry,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
+    xas_create_range=mended_create_range.create_range,
 )
 
 LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
@@ -183,6 +187,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     filemap_get_entry=mended_lookup.filemap_get_entry,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
+    xas_create_range=mended_create_range.create_range,
 )
 
 KERNELS: Final[tuple[Kernel, ...]] = (

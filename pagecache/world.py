@@ -167,7 +167,7 @@ class World:
         self.kernel = kernel
         self.memory = Memory()
         self.inode = Inode(
-            XArray(len(spec.pages), spec.chunk_shift, kernel.xas_descend),
+            XArray(len(spec.pages), spec.chunk_shift, kernel.xas_descend, kernel.xas_create_range),
             spec.size,
             spec.hpage_order,
             self.memory,

@@ -70,7 +70,8 @@ class ReferenceWatcher(Watcher):
 class LeakWatcher(Watcher):
     """Nothing leaks: what is alive can be reached through the page cache, a page table or the swap cache.
 
-    And every slot of the swap device is referred to as often as it is counted.
+    And every slot of the swap device is referred to as often as it is counted; and no cursor, all of which are gone by
+    now, had a node in reserve.
     """
 
     def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
@@ -89,4 +90,6 @@ class LeakWatcher(Watcher):
         for folio in self.world.memory.live():
             if not (_slots(self.world, folio) or _ptes(self.world, folio) or _swap_slots(self.world, folio)):
                 return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"
+        if i_pages.nr_spares:
+            return f"in the end {i_pages.nr_spares} nodes of the tree are allocated, but no cursor is left that has them"
         return None

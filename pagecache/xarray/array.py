@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast, overload
 
 from pagecache.locks import SpinLock
 from pagecache.step import Task
+from pagecache.xarray.create import create_range
 from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot
 from pagecache.xarray.node import XaNode
 from pagecache.xarray.state import XaState
@@ -25,7 +26,8 @@ class XArray:
     Args:
         nr_slots: how many indices this world has: entries are only stored below it.
         chunk_shift: C, the number of bits of an index that a node decodes (``XA_CHUNK_SHIFT``).
-        descend: xas_descend(), which a kernel may replace.
+        descend: xas_descend(), and
+        create_range: xas_create_range(), which a kernel may replace.
 
     ``nr_spares`` is the number of nodes that cursors hold in reserve; ``retry_by`` stored the last RETRY entry;
     ``seen`` is what the last look under the lock found, for the watchers.
@@ -44,12 +46,20 @@ class XArray:
         "retry_by",
         "seen",
         "xa_lock",
+        "xas_create_range",
         "xas_descend",
     )
-    __fingerprint_skip__: ClassVar = ("chunk_shift", "chunk_size", "nr_slots", "seen", "xas_descend")
+    __fingerprint_skip__: ClassVar = ("chunk_shift", "chunk_size", "nr_slots", "seen", "xas_create_range", "xas_descend")
 
-    def __init__(self, nr_slots: int, chunk_shift: int = 2, descend: Callable[..., Any] = xas_descend) -> None:
+    def __init__(
+        self,
+        nr_slots: int,
+        chunk_shift: int = 2,
+        descend: Callable[..., Any] = xas_descend,
+        create_range: Callable[..., Any] = create_range,
+    ) -> None:
         self.xas_descend = descend
+        self.xas_create_range = create_range
         self.chunk_shift = chunk_shift
         self.chunk_size = 1 << chunk_shift
         self.nr_slots = nr_slots

@@ -19,10 +19,15 @@ from pagecache.xarray.walk import offset_of, under_the_lock
 if TYPE_CHECKING:
     from pagecache.xarray.array import XArray
 
-__all__ = ["create", "destroy", "xas_create_range", "xas_nomem"]
+__all__ = ["create", "create_range", "destroy", "xas_create_range", "xas_nomem"]
 
 
 async def xas_create_range(xas: XaState) -> None:
+    """``xas_create_range()`` of the kernel's table."""
+    await xas.xa.xas_create_range(xas)
+
+
+async def create_range(xas: XaState) -> None:
     """``xas_create_range()``: make sure that every index of the cursor's range has a slot.
 
     On success the cursor is one for single entries, at the beginning of the range; on ENOMEM it is as before.
@@ -30,8 +35,8 @@ async def xas_create_range(xas: XaState) -> None:
     nor in the topmost node leads it to slot -1 of that node, as the kernel's walk upwards would.
     What it made may vanish when the lock is dropped: a node without entries goes with the last of its neighbours.
 
-    A spare node that it did not need stays with the cursor; after success nobody frees it.  (A fix was posted in
-    2025, <20251204142625.1763372-1-shardul.b@mpiricsoftware.com>; the trees of 2026 that we read do not have it.)
+    A spare node that it did not need stays with the cursor, and after success nobody frees it: see
+    :mod:`pagecache.mended.create_range`.
     """
     current = await step("xas_create_range", xas.index, xas.order, fails="ENOMEM")
     must_hold(xas, current, "xas_create_range()")
