@@ -26,6 +26,7 @@ from pagecache.syscalls import (
     shmem_file_llseek,
     shmem_file_read,
     shmem_file_write,
+    shmem_getattr,
     shmem_punch_hole,
 )
 from pagecache.userfaultfd import EVENT, mfill_atomic, userfaultfd_register, userfaultfd_unregister
@@ -49,6 +50,7 @@ __all__ = [
     "Result",
     "SeekData",
     "SeekHole",
+    "Stat",
     "Store",
     "Touch",
     "Truncate",
@@ -238,6 +240,16 @@ class SeekHole(Operation):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Stat(Operation):
+    """``fstat()``.  Result: the size in pages and the number of blocks, as in ``"st_size 2, st_blocks 16"``."""
+
+    task_name: ClassVar[str] = "stat"
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await shmem_getattr(world.inode)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Mincore(Operation):
     """``mincore()`` of one page.  Result: 1 or 0, or ENOMEM if it is not mapped."""
 
@@ -353,6 +365,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     SeekData,  # looks and never locks a folio
     SeekHole,
     Mincore,
+    Stat,
     Truncate,  # takes pages away
     PunchHole,
     Fallocate,

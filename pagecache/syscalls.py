@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.folio import Folio, folio_mark_uptodate, folio_put, folio_test_uptodate, folio_unlock
-from pagecache.inode import Inode, ShmemFalloc, i_size_read, i_size_write
+from pagecache.inode import Inode, ShmemFalloc, i_size_read, i_size_write, shmem_recalc_inode
 from pagecache.locks import (
     WaitQueue,
     down_read,
@@ -31,6 +31,7 @@ __all__ = [
     "shmem_file_llseek",
     "shmem_file_read",
     "shmem_file_write",
+    "shmem_getattr",
     "shmem_punch_hole",
     "shmem_setattr",
 ]
@@ -139,6 +140,23 @@ async def mincore_page(vma: Vma, index: int) -> int:
     uptodate = await folio_test_uptodate(entry)
     await folio_put(entry)
     return int(uptodate)
+
+
+async def shmem_getattr(inode: Inode) -> str:
+    """``shmem_getattr()``: st_size and st_blocks, without any lock.
+
+    If the counts do not agree, pages may have been dropped behind shmem's back, or somebody is at it: recalculate.
+    (Until 5.18 it always did.)
+
+    Leaves out: huge pages as a block size, the other attributes.
+    """
+    info, mapping = inode.info, inode.i_mapping
+    await step("shmem_getattr", target=("info_lock", 0))
+    if info.alloced - info.swapped != mapping.nrpages:
+        await shmem_recalc_inode(inode, 0, 0)
+    size = await i_size_read(inode)
+    await step("i_blocks", target=("info_lock", 0))
+    return f"st_size {size}, st_blocks {inode.i_blocks}"
 
 
 async def shmem_setattr(inode: Inode, size: int) -> int:

@@ -34,6 +34,7 @@ from pagecache.step import Task
 from pagecache.world import WorldSpec
 
 __all__ = [
+    "AND_SO_ON",
     "ANYTHING",
     "ANY_ERROR",
     "FIRST",
@@ -105,6 +106,7 @@ class Moment(NamedTuple):
         huge: the first indices of the ranges where a collapse may have put a huge folio.
         removing: does a call run that takes pages out of the file?
         swapping: may pages be on the swap device?
+        alone: does no other operation run?
     """
 
     size: int
@@ -114,6 +116,7 @@ class Moment(NamedTuple):
     huge: frozenset[int]
     removing: bool = False
     swapping: bool = False
+    alone: bool = False
 
 
 Phase = tuple[str | int, ...]
@@ -124,6 +127,9 @@ FIRST: Final[Phase] = ("first",)
 ANY_ERROR: Final = "an error"
 ANYTHING: Final = "anything"
 """Results that stand for several: any string; anything at all."""
+
+AND_SO_ON: Final = "..."
+"""The end of a result that stands for all strings with the same beginning."""
 
 
 def done(result: Result) -> Phase:

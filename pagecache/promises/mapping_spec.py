@@ -22,6 +22,7 @@ from pagecache.operations import (
     Read,
     SeekData,
     SeekHole,
+    Stat,
     Store,
     Touch,
     Truncate,
@@ -48,7 +49,7 @@ from pagecache.promises.file_spec import (
     done,
     has_data,
 )
-from pagecache.promises.syscall_spec import Fallocating, Punching, Reading, Seeking, Truncating, Writing
+from pagecache.promises.syscall_spec import Counting, Fallocating, Punching, Reading, Seeking, Truncating, Writing
 
 __all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Pinning", "Reclaiming", "Supplying"]
 
@@ -281,6 +282,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     SeekData: Seeking,
     SeekHole: Seeking,
     Mincore: Looking,
+    Stat: Counting,
     Truncate: Truncating,
     PunchHole: Punching,
     Fallocate: Fallocating,

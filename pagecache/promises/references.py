@@ -91,5 +91,5 @@ class LeakWatcher(Watcher):
             if not (_slots(self.world, folio) or _ptes(self.world, folio) or _swap_slots(self.world, folio)):
                 return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"
         if i_pages.nr_spares:
-            return f"in the end {i_pages.nr_spares} nodes of the tree are allocated, but no cursor is left that has them"
+            return f"in the end the number of spare nodes is {i_pages.nr_spares}, but no cursor is left that has one"
         return None

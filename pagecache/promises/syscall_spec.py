@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from pagecache.inode import BLOCKS_PER_PAGE
 from pagecache.operations import Fallocate, PunchHole, SeekHole, Truncate
 from pagecache.promises.file_spec import (
+    AND_SO_ON,
     ANY_ERROR,
     FIRST,
     HOLE,
@@ -25,7 +27,7 @@ from pagecache.world import PAGES_MAX
 if TYPE_CHECKING:
     from pagecache.operations import SeekData
 
-__all__ = ["Fallocating", "Punching", "Reading", "Seeking", "Truncating", "Writing"]
+__all__ = ["Counting", "Fallocating", "Punching", "Reading", "Seeking", "Truncating", "Writing"]
 
 END_OF_FILE = 0
 ZEROES = "0"
@@ -127,6 +129,36 @@ class Seeking(Behaviour):
             yield done(index), size, cell
         else:
             yield ("at", index + 1), size, cell
+
+
+class Counting(Behaviour):
+    """``stat(2)``: shmem_getattr().
+
+    Not atomic: st_size is read first.  st_blocks counts the pages that were accounted for, swapped ones included; while
+    others run that is anything: a collapse accounts for holes before it fills them, a fault inserts its page before it
+    accounts for it.  But when nobody else runs, it is the number of pages that the file has.
+    """
+
+    __slots__ = ()
+
+    def index(self, phase: Phase) -> int:
+        match phase:
+            case ("at", int(index), *_):
+                return index
+        return 0
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        match phase:
+            case ("first",):
+                yield ("at", 0, 0, size), size, cell
+                if not moment.alone:
+                    yield done(f"st_size {size}, st_blocks {AND_SO_ON}"), size, cell
+            case ("at", int(index), int(pages), int(read)):
+                if index == PAGES_MAX:
+                    yield done(f"st_size {read}, st_blocks {pages * BLOCKS_PER_PAGE}"), size, cell
+                else:
+                    yield ("at", index + 1, pages + (cell.content != HOLE), read), size, cell
 
 
 class Truncating(Behaviour):

@@ -49,7 +49,14 @@ class XArray:
         "xas_create_range",
         "xas_descend",
     )
-    __fingerprint_skip__: ClassVar = ("chunk_shift", "chunk_size", "nr_slots", "seen", "xas_create_range", "xas_descend")
+    __fingerprint_skip__: ClassVar = (
+        "chunk_shift",
+        "chunk_size",
+        "nr_slots",
+        "seen",
+        "xas_create_range",
+        "xas_descend",
+    )
 
     def __init__(
         self,

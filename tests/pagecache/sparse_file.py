@@ -21,6 +21,7 @@ from pagecache.operations import (
     Result,
     SeekData,
     SeekHole,
+    Stat,
     Store,
     Touch,
     Truncate,
@@ -52,6 +53,7 @@ class SparseFile:
         self.mapped = dict.fromkeys(range(len(spec.vmas)), True)
         self.missing = {number: vma.missing for number, vma in enumerate(spec.vmas)}
         self.swaps = "swapped" in spec.pages  # then mincore() may say that data is not in core
+        self.out = {n for n, page in enumerate(spec.pages) if page == "swapped"}
         self.huge: set[int] = set()
         self.fallocend = 0
 
@@ -62,8 +64,10 @@ class SparseFile:
         """The result of an operation, ASLEEP if it has none; ``tag`` is what it writes."""
         match operation:
             case Read(index):
+                self.out -= {index} if index < self.size else set()
                 return 0 if index >= self.size else self.content(index)
             case Write(index):
+                self.out -= {index}
                 self.pages[index] = tag
                 self.size = max(self.size, index + 1)
                 return 1
@@ -78,6 +82,7 @@ class SparseFile:
                 self.remove(start, start + length)
                 return 0
             case Fallocate(start, length, keep_size):
+                self.out -= set(range(start, start + length))
                 for index in range(start, start + length):
                     self.pages[index] = self.content(index) if index in self.pages else RESERVED
                 self.fallocend = max(self.fallocend, start + length)
@@ -91,12 +96,15 @@ class SparseFile:
                 if self.pages.get(index) == RESERVED:
                     self.pages[index] = "0"  # what goes to swap has content
                 self.swaps = True
+                self.out |= {index} if index in self.pages and not self.is_huge(index) else set()
                 return 0
             case PinWrite(index, vma):
                 answer = self.access(Store(index, vma), index, vma, tag)
                 return "EFAULT" if answer in ("SIGBUS", "SIGSEGV") else answer
             case UffdCopy(index, vma) | UffdZeropage(index, vma):
                 return self.fill(index, vma, tag if isinstance(operation, UffdCopy) else "0")
+            case Stat():
+                return f"st_size {self.size}, st_blocks {8 * len(self.pages)}"
             case Mincore(index, vma):
                 return int(self.has_data(index)) if self.maps(vma, index) else "ENOMEM"
             case UffdRegister(vma) | UffdUnregister(vma):
@@ -106,6 +114,9 @@ class SparseFile:
                 self.mapped[vma] = self.missing[vma] = False
                 return 0
         raise NotImplementedError(operation)
+
+    def is_huge(self, index: int) -> bool:
+        return index - index % self.nr in self.huge
 
     def content(self, index: int) -> str:
         return self.pages[index] if self.has_data(index) else "0"
@@ -130,6 +141,7 @@ class SparseFile:
             if gone & of_it and of_it - gone:
                 gone |= {index for index in of_it if index >= max(self.size, self.fallocend)}
         self.pages = {index: page for index, page in self.pages.items() if index not in gone}
+        self.out &= set(self.pages)
 
     def collapse(self, start: int, vma: int) -> Result:
         indices = range(start, start + self.nr)
@@ -138,10 +150,11 @@ class SparseFile:
         if not any(index in self.pages for index in indices):
             return "EINVAL"
         for index in indices:
-            if self.pages.get(index) == RESERVED:
+            if self.pages.get(index) == RESERVED or index in self.out:
                 if index >= self.size:
                     return "EINVAL"
-                self.pages[index] = "0"
+                self.pages[index] = self.content(index)
+                self.out.discard(index)
         overlap = [n for n, each in enumerate(self.vmas) if each.start <= start + self.nr and each.end > start]
         if any(index not in self.pages for index in indices) and any(self.missing[number] for number in overlap):
             return "EBUSY"
@@ -156,6 +169,7 @@ class SparseFile:
             return "SIGBUS"
         if index not in self.pages and self.missing[vma]:
             return EVENT if isinstance(operation, Touch) else ASLEEP
+        self.out.discard(index)
         self.pages[index] = tag if isinstance(operation, Store) else self.content(index)
         return 0 if isinstance(operation, Store) else self.pages[index]
 

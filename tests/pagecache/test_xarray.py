@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from stepping import Hand, run, steps
 
 from pagecache.folio import Memory
 from pagecache.locks import rcu_read_lock
+from pagecache.mended import create_range as mended_create_range
 from pagecache.step import KernelBug, Task
 from pagecache.xarray import (
     XA_RETRY_ENTRY,
@@ -28,6 +31,7 @@ from pagecache.xarray import (
     xas_store,
     xas_unlock_irq,
 )
+from pagecache.xarray.create import create_range
 
 A = Task("A", 0)
 B = Task("B", 1)
@@ -201,6 +205,22 @@ def test_making_slots_fails_for_want_of_memory_and_is_worth_another_try(xa: XArr
     assert run(xas_nomem(xas), A)
     assert xas.error == ""
     assert not run(xas_nomem(xas), A)
+
+
+@pytest.mark.parametrize(("function", "left"), [(create_range, 1), (mended_create_range.create_range, 0)])
+def test_a_spare_node_is_not_needed_any_more_once_somebody_else_made_the_slots(function: Any, left: int) -> None:
+    xa = XArray(2, create_range=function)
+    xas = locked(xa, 0, order=1)
+    run(xas_create_range(xas), A, failing=[("xas_create_range", 1)])
+    run(xas_unlock_irq(xas), A)
+    assert run(xas_nomem(xas), A)
+
+    xa.slots[1] = ValueEntry(1)
+    run(xas_lock_irq(xas), A)
+    run(xas_create_range(xas), A)
+
+    assert not xas.error
+    assert xa.nr_spares == left
 
 
 def test_without_memory_there_is_no_other_try(xa: XArray) -> None:

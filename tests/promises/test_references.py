@@ -75,3 +75,9 @@ def test_a_folio_that_only_a_page_table_points_to_does_not_leak() -> None:
     run = Watched(LeakWatcher, MAPPED)
     run.store("truncate", 0, None)
     assert run.end() is None
+
+
+def test_a_spare_node_of_a_cursor_that_has_gone() -> None:
+    run = Watched(LeakWatcher)
+    run.world.mapping.i_pages.nr_spares += 1
+    assert run.end() == "in the end the number of spare nodes is 1, but no cursor is left that has one"
