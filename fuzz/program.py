@@ -4,7 +4,7 @@ The page cache is one model; this is the door for others.  A task is one or more
 announces what the other tasks could notice, before it does it, and does everything up to its next ``await``
 atomically::
 
-    from fuzz import Program, step
+    from fuzz import Program, explore, step
 
 
     class Counter:
@@ -25,6 +25,9 @@ atomically::
 
     def make():
         return Program(Counter(), {"one": [increment], "two": [increment]}, check=counted)
+
+
+    print(explore(make))
 
 A step that can only be taken at times has ``ready``, and says in ``waits_for`` who could end the wait, so that a
 deadlock is reported and not a hang; see :class:`pagecache.step.Step`.  A step without a target is invisible: nobody

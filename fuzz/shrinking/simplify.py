@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz.shrinking import program_edits, world_edits
+from fuzz.shrinking.schedule import fewer
 from strategies.case import Case
 
 __all__ = ["fewer_deviations", "other_mechanisms", "simpler", "variations"]
@@ -80,9 +81,5 @@ def _is_valid(case: Case) -> bool:
 
 def fewer_deviations(case: Case) -> Iterator[Case]:
     """The case without any deviation, without each half of them, each quarter, ... and each one (Zeller's ddmin)."""
-    schedule = case.schedule
-    size = len(schedule)
-    while size:
-        for start in range(0, len(schedule), size):
-            yield replace(case, schedule=schedule[:start] + schedule[start + size :])
-        size //= 2
+    for schedule in fewer(case.schedule):
+        yield replace(case, schedule=schedule)

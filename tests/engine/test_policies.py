@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,9 +16,13 @@ from fuzz.engine.run import Run
 from fuzz.search.policies import POLICIES, Policy
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.pct import Pct
-from fuzz.search.policies.profile import Profile
+from fuzz.search.policies.pos import Pos
+from fuzz.search.policies.profile import Pair, Profile, Site, kinds_of
 from fuzz.search.policies.random_walk import MostlyKeepRunning, RandomWalk
+from fuzz.search.policies.reads_from import ReadsFrom, Wish, draw_wish
 from fuzz.search.policies.sampled_deviations import sample_deviations
+from fuzz.search.policies.surw import Surw
+from fuzz.search.policies.urw import Urw
 from pagecache.step import Step, step
 from strategies.case import Deviation
 
@@ -263,3 +268,173 @@ def test_sampled_deviations_are_few_and_mostly_where_tasks_meet() -> None:
 
 def test_sampled_deviations_of_a_single_task_are_none() -> None:
     assert sample_deviations(seeded(0), profile_of(bystander(1, 3))) == ()
+
+
+def of_lengths(*lengths: int) -> toys.Toy:
+    """A task for each length, which writes to the same variable so often."""
+
+    def writer(length: int) -> toys.Body:
+        async def writing(memory: toys.Memory) -> None:
+            for _ in range(length):
+                await toys.write(memory, "x", 0)
+
+        return writing
+
+    return toys.Toy(lambda: toys.Memory(x=0), [(f"t{n}", [writer(length)]) for n, length in enumerate(lengths)])
+
+
+def chi_square(counts: Counter[object], ways: int) -> float:
+    expected = sum(counts.values()) / ways
+    return sum((counts[one] - expected) ** 2 / expected for one in counts) + (ways - len(counts)) * expected
+
+
+def order(run: Run, name: str = "x") -> str:
+    return "".join(line[1] for line in lines(run) if f"write({name}" in line)
+
+
+def test_urw_is_uniform_over_the_interleavings() -> None:
+    """Of 4, 2 and 1 steps: 105 interleavings.  Chi-square with 104 degrees of freedom exceeds 150 once in 400 times."""
+    toy = of_lengths(4, 2, 1)
+    profile = profile_of(toy)
+    random = seeded(0)
+    counts: Counter[object] = Counter()
+    walked: Counter[object] = Counter()
+    for _ in range(4200):
+        execution = toy.execution(record=True)
+        policy = Urw(execution, random, profile)
+        counts[order(direct.run(execution, policy))] += 1
+        assert math.exp(policy.log_space) == pytest.approx(105)
+        walked[order(direct.run(toy.execution(record=True), RandomWalk(random)))] += 1
+
+    assert len(counts) == 105
+    assert chi_square(counts, 105) < 150
+    assert chi_square(walked, 105) > 1000
+
+
+def noisy_toy() -> toys.Toy:
+    """Two accesses to x each, one task with much to do in between."""
+
+    def writer(noise: int) -> toys.Body:
+        async def writing(memory: toys.Memory) -> None:
+            await toys.write(memory, "x", 0)
+            for _ in range(noise):
+                await toys.write(memory, "y", 0)
+            await toys.write(memory, "x", 0)
+
+        return writing
+
+    async def reader(memory: toys.Memory) -> None:
+        await toys.read(memory, "y")
+
+    tasks = [("t0", [writer(0)]), ("t1", [writer(5)]), ("t2", [reader])]
+    return toys.Toy(lambda: toys.Memory(x=0, y=0), tasks)
+
+
+def test_surw_is_uniform_over_the_orders_of_one_object() -> None:
+    """Six orders of the accesses to x.  Chi-square with 5 degrees of freedom exceeds 17 once in 200 times."""
+    toy = noisy_toy()
+    profile = profile_of(toy)
+    random = seeded(0)
+    counts: Counter[object] = Counter()
+    drawn: Counter[object] = Counter()
+    for _ in range(2400):
+        execution = toy.execution(record=True)
+        policy = Surw(execution, random, profile)
+        run = direct.run(execution, policy)
+        drawn[policy.target] += 1
+        if policy.target == ("variable", 0):
+            counts[order(run)] += 1
+
+    assert drawn[("variable", 0)] / drawn.total() == pytest.approx(4 / 10, abs=0.03)
+    assert chi_square(counts, 6) < 17
+
+
+def test_surw_of_tasks_that_share_nothing_is_no_error() -> None:
+    toy = bystander(1, 3)
+
+    assert (
+        direct.run(toy.execution(), Surw(toy.execution(), seeded(0), profile_of(toy))).verdict.outcome.value == "held"
+    )
+
+
+def test_pos_lets_a_task_run_ahead_of_what_it_does_not_conflict_with() -> None:
+    """t0 takes eight steps of its own before it writes x, t1 writes x at once.
+
+    t0 is first if each of its steps has a higher priority than t1's only one: 1 in 10.  In a random walk: 1 in 512.
+    """
+
+    async def late(memory: toys.Memory) -> None:
+        for _ in range(8):
+            await toys.write(memory, "own", 0)
+        await toys.write(memory, "x", 0)
+
+    async def early(memory: toys.Memory) -> None:
+        await toys.write(memory, "x", 0)
+
+    toy = toys.Toy(lambda: toys.Memory(own=0, x=0), [("t0", [late]), ("t1", [early])])
+    random = seeded(0)
+    counts = Counter(order(direct.run(toy.execution(record=True), Pos(random, 2))) for _ in range(1000))
+
+    assert counts["01"] == pytest.approx(100, abs=30)
+
+
+def test_pos_draws_again_where_steps_conflict() -> None:
+    """Two tasks of three conflicting writes: without another draw t0 would need to win three times over one number."""
+    toy = of_lengths(3, 3)
+    random = seeded(0)
+    counts = Counter(order(direct.run(toy.execution(record=True), Pos(random, 2))) for _ in range(1600))
+
+    assert counts["000111"] == pytest.approx(200, abs=40)  # three coins
+
+
+@pytest.mark.parametrize(
+    ("name", "share"), [("reorder", 0.7), ("twostage", 0.25), ("wronglock", 0.4), ("bluetooth", 0.4)]
+)
+def test_many_wishes_are_granted(name: str, share: float) -> None:
+    """Not all can be: nobody finds a lock as somebody else has taken it, and a branch may not be taken."""
+    toy = TOYS[name]
+    profile = profile_of(toy)
+    granted = wished = 0
+    for pair in profile.pairs:
+        for seed in range(20):
+            execution = toy.execution(record=True)
+            wish = draw_wish(seeded(seed), profile, pair)
+            run = direct.run(execution, ReadsFrom(execution, seeded(seed), [wish], goes_on=False))
+            wished += 1
+            granted += wish in read_from(run)
+
+    assert granted / wished > share
+
+
+def read_from(run: Run) -> set[Wish]:
+    """Who has read from whom, as wishes that were granted."""
+    assert run.history is not None
+    visits: Counter[tuple[int, str]] = Counter()
+    written: dict[object, tuple[int, Site]] = {}
+    seen = set()
+    for event in run.history.events:
+        step = event.step
+        if step is None or step.target is None:
+            continue
+        visits[event.task, step.call] += 1
+        here = (event.task, Site(event.task, step.call, visits[event.task, step.call]))
+        seen.add(Wish(written.get(step.target), here, step.target))
+        if step.writes:
+            written[step.target] = here
+    return seen
+
+
+def test_a_profile_counts_what_is_left_and_who_does_the_same() -> None:
+    toy = toys.reorder(2)
+    execution = toy.execution(record=True)
+    history = direct.run(execution, Canonical(execution)).history
+    assert history is not None
+    profile = Profile.of(history, kinds_of(execution.specs))
+
+    assert profile.kinds == (0, 0, 2)
+    assert profile.left == [[2, 2, 1], [2, 2, 1], [3, 3, 2, 1]]
+    assert profile.contested == {("variable", 0): 4, ("variable", 1): 3}
+    assert profile.accesses_left(("variable", 1)) == [[1, 1, 1], [1, 1, 1], [1, 1, 1, 1]]
+    assert Pair(Site(0, "write", 1), Site(2, "read", 1), ("variable", 0)) in profile.pairs
+    assert Pair(None, Site(2, "read", 3), ("variable", 1)) in profile.pairs
+    assert len(profile.pairs) == 10

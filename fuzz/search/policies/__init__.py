@@ -16,9 +16,13 @@ from fuzz.engine.policy import Policy
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.last_first import LastFirst
 from fuzz.search.policies.pct import Pct
+from fuzz.search.policies.pos import Pos
 from fuzz.search.policies.profile import Profile
 from fuzz.search.policies.random_walk import MostlyKeepRunning, RandomWalk
+from fuzz.search.policies.reads_from import ReadsFrom, draw_wishes
 from fuzz.search.policies.sampled_deviations import SampledDeviations
+from fuzz.search.policies.surw import Surw
+from fuzz.search.policies.urw import Urw
 
 __all__ = ["POLICIES", "MakePolicy", "Policy"]
 
@@ -40,5 +44,15 @@ POLICIES: Final[Mapping[str, MakePolicy]] = MappingProxyType(
         "mostly_keep_running": lambda _execution, random, _profile: MostlyKeepRunning(random),
         # Many tasks that must land in many windows.
         "random_walk": lambda _execution, random, _profile: RandomWalk(random),
+        # The same where the tasks are of different lengths.
+        "urw": Urw,
+        # One object decides, and nobody knows which; the best of all samplers on the reference programs.
+        "surw": Surw,
+        # Long stretches that do not conflict.
+        "pos": lambda _execution, random, profile: Pos(random, len(profile.names)),
+        # Somebody must see what somebody else has just written.
+        "reads_from": lambda execution, random, profile: ReadsFrom(
+            execution, random, draw_wishes(random, profile), goes_on=random.random() < 0.5
+        ),
     }
 )
