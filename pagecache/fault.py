@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagecache.folio import folio_put, folio_unlock
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, pte_target
+from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_target
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
 
@@ -57,12 +57,15 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
 
 
 async def handle_mm_fault(vmf: Vmf) -> str:
-    """``handle_mm_fault()`` of a shared mapping: do_shared_fault(), finish_fault().
+    """``handle_mm_fault()`` of a shared mapping: do_shared_fault(), finish_fault(); or a wait for migration to end.
 
     Returns:
         An error (empty if there is none); look at ``vmf.fault_type`` first.
     """
     vma, index = vmf.vma, vmf.index
+    if index in vma.migrating:
+        await migration_entry_wait(vma, index)  # do_swap_page()
+        return ""
     error, folio = await vma.mapping.kernel.shmem_fault(vmf)
     if error or folio is None:
         return error  # type: ignore[no-any-return]
@@ -78,7 +81,7 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         table.present = True
     await spin_lock(table.ptl)
     # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
-    mapped = table.present and index not in vma.ptes
+    mapped = table.present and vma.pte_none(index)
     if mapped:
         await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
         vma.ptes[index] = folio  # the lookup's reference becomes the mapping's

@@ -57,6 +57,8 @@ class Kernel:
     gup_fast: KernelFunction
     try_to_unmap: KernelFunction
     split_folio: KernelFunction
+    migrate_folio: KernelFunction
+    folio_migrate_mapping: KernelFunction
     xas_descend: KernelFunction
     xas_create_range: KernelFunction
 

@@ -34,8 +34,10 @@ from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
 from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import lookup as mended_lookup
+from pagecache.mended import migrate as mended_migrate
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import setattr as mended_setattr
+from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem import shmem_get_folio
 from pagecache.shmem_charge import (
@@ -89,6 +91,8 @@ LINUX_6_2: Final = Kernel(
     gup_fast=gup_fast,
     try_to_unmap=try_to_unmap,
     split_folio=split_folio,
+    migrate_folio=migrate_folio_6_6,
+    folio_migrate_mapping=folio_migrate_mapping,
     xas_descend=xas_descend,
     xas_create_range=create_range,
 )
@@ -167,6 +171,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     retract_page_tables=retract_page_tables_6_6,
     shmem_charge=shmem_charge_6_6,
     shmem_uncharge=shmem_uncharge_6_6,
+    migrate_folio=migrate_folio_2026,
 )
 
 LINUX_2026_MENDED: Final = LINUX_2026.replace(
@@ -177,6 +182,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
+    migrate_folio=mended_migrate.migrate_folio,
 )
 
 LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
@@ -188,6 +194,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
+    migrate_folio=mended_migrate.migrate_folio,
 )
 
 KERNELS: Final[tuple[Kernel, ...]] = (

@@ -22,6 +22,7 @@ __all__ = [
     "Vma",
     "find_vma",
     "flush_tlb_page",
+    "migration_entry_wait",
     "pmdp_collapse_flush",
     "pte_clear",
     "pte_free_now",
@@ -67,6 +68,8 @@ class Vma:
 
     ``tlb`` maps an index to the folio through which the CPUs still reach it: an entry outlives the page
     table's until flush_tlb_page().
+    ``migrating`` are the migration entries of the page table, by index, with the folio that is being moved: neither
+    present nor none.
     ``uffd_waiters`` are the tasks whose faults were reported to the userfaultfd and not yet woken.
     """
 
@@ -74,6 +77,7 @@ class Vma:
         "alive",
         "end",
         "mapping",
+        "migrating",
         "mm",
         "number",
         "ptes",
@@ -96,6 +100,7 @@ class Vma:
         self.uffd_waiters: list[tuple[Task, int]] = []
         self.tables = [PageTable(number, n) for n in range((end - 1 >> mapping.hpage_pmd_order) + 1)]
         self.ptes: dict[int, Folio] = {}
+        self.migrating: dict[int, Folio] = {}
         self.tlb: dict[int, Folio] = {}
 
     def __str__(self) -> str:
@@ -106,6 +111,10 @@ class Vma:
     def table(self, index: int) -> PageTable:
         """The page table that has the entry for ``index``."""
         return self.tables[index >> self.mapping.hpage_pmd_order]
+
+    def pte_none(self, index: int) -> bool:
+        """``pte_none()``: is there nothing in the entry for ``index``?"""
+        return index not in self.ptes and index not in self.migrating
 
     def maps(self, index: int) -> bool:
         """Does it map this index of the file?"""
@@ -139,6 +148,27 @@ async def pte_clear(vma: Vma, index: int) -> Folio | None:
     return vma.ptes.pop(index, None)
 
 
+async def migration_entry_wait(vma: Vma, index: int) -> None:
+    """``migration_entry_wait()``: if there is a migration entry, sleep until its folio is unlocked.
+
+    It has no reference: the page-table lock keeps the entry, and so the folio, until it is in the wait queue.
+    XX: woken by one unlock, the kernel goes on even if somebody else has the lock by then; here it waits again.
+    """
+    table = vma.table(index)
+    await spin_lock(table.ptl)
+    folio = vma.migrating.get(index)
+    await spin_unlock(table.ptl)
+    if folio is not None:
+        await step(
+            "migration_entry_wait_on_locked",
+            folio,
+            target=("folio_lock", folio.number),
+            ready=folio.is_unlocked,
+            waits_for=folio.lock_waits_for,
+            sleeps=True,
+        )
+
+
 async def flush_tlb_page(vma: Vma, index: int) -> None:
     """``flush_tlb_page()``: from now on no CPU reaches the page through an old entry."""
     await step("flush_tlb_page", vma, index, target=pte_target(index), writes=True)
@@ -158,6 +188,9 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
         if vma.table(mapped) is table:
             vma.ptes.pop(mapped, None)
             vma.tlb.pop(mapped, None)
+    for mapped in sorted(vma.migrating):
+        if vma.table(mapped) is table:
+            del vma.migrating[mapped]
 
 
 async def tlb_remove_table_sync_one(mm: Mm) -> None:
@@ -207,6 +240,9 @@ async def zap_page_range(vma: Vma, start: int, end: int) -> list[Folio]:
                 assert folio is not None
                 folio.mapcount -= 1
                 zapped.append(folio)
+            elif index in vma.migrating:
+                await pte_clear(vma, index)
+                del vma.migrating[index]
         await spin_unlock(table.ptl)
         for index in range(first, last):
             if index in vma.tlb:

@@ -19,6 +19,7 @@ from pagecache.fault import access
 from pagecache.filemap import SEEK_DATA, SEEK_HOLE
 from pagecache.folio import ZERO
 from pagecache.gup import dma_write, pin_user_pages_fast, unpin_user_pages_dirty_lock
+from pagecache.migrate import migrate_pages
 from pagecache.syscalls import (
     do_munmap,
     mincore,
@@ -40,6 +41,7 @@ __all__ = [
     "Collapse",
     "Fallocate",
     "Load",
+    "Migrate",
     "Mincore",
     "Munmap",
     "Operation",
@@ -193,6 +195,18 @@ class PageOut(Operation):
     async def run(self, world: World, tag: str) -> Result:
         await reclaim_folio(world.mapping, self.index)
         return 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Migrate(Operation):
+    """Migration of one folio to other memory, as by compaction or ``move_pages()``.  Result: 0 or an error."""
+
+    task_name: ClassVar[str] = "migrate"
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        error = await migrate_pages(world.mapping, self.index)
+        return error or 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -376,6 +390,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     Munmap,
     PageOut,  # memory management behind everybody's back
     PinWrite,  # a reference that outlives every lock
+    Migrate,
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pagecache.folio import Folio, drop_references, folio_put
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_clear, zap_page_range
+from pagecache.mm import flush_tlb_page, pte_clear, pte_target, zap_page_range
 from pagecache.step import step
 
-__all__ = ["try_to_unmap", "try_to_unmap_flush", "unmap_mapping_range"]
+__all__ = [
+    "remove_migration_ptes",
+    "try_to_migrate",
+    "try_to_unmap",
+    "try_to_unmap_flush",
+    "unmap_mapping_range",
+]
 
 
 async def try_to_unmap(
@@ -43,6 +49,50 @@ async def try_to_unmap(
             await spin_unlock(table.ptl)
     if not rmap_locked:
         await up_read(mapping.i_mmap_rwsem)
+
+
+async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
+    """``try_to_migrate()``: replace every page-table entry that maps the locked ``folio`` by a migration entry.
+
+    The entry is cleared, flushed from the TLB and replaced under the page-table lock; who walks without that lock
+    faults either way, so the last of the three is no step.
+    """
+    await down_read(mapping.i_mmap_rwsem)
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        for index in range(folio.index, folio.next_index):
+            if vma.ptes.get(index) is not folio:
+                continue
+            table = vma.table(index)
+            await spin_lock(table.ptl)
+            if vma.ptes.get(index) is folio:
+                await pte_clear(vma, index)
+                vma.migrating[index] = folio
+                await flush_tlb_page(vma, index)
+                folio.mapcount -= 1
+                drop_references(folio, 1)
+            await spin_unlock(table.ptl)
+    await up_read(mapping.i_mmap_rwsem)
+
+
+async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -> None:
+    """``remove_migration_ptes()``: map ``dst``, locked, wherever there is a migration entry for ``src``."""
+    await down_read(mapping.i_mmap_rwsem)
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        for index in range(dst.index, dst.next_index):
+            if vma.migrating.get(index) is not src:
+                continue
+            table = vma.table(index)
+            await spin_lock(table.ptl)
+            if vma.migrating.get(index) is src:
+                await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
+                del vma.migrating[index]
+                vma.ptes[index] = dst
+                dst.refcount += 1
+                dst.mapcount += 1
+            await spin_unlock(table.ptl)
+    await up_read(mapping.i_mmap_rwsem)
 
 
 async def try_to_unmap_flush(mapping: AddressSpace) -> None:

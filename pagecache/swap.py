@@ -25,6 +25,7 @@ __all__ = [
     "free_swap_and_cache",
     "read_swap_cache",
     "swap_cache_get_folio",
+    "swap_cache_replace_folio",
     "swap_free",
     "swap_shmem_alloc",
     "swap_writepage",
@@ -120,6 +121,13 @@ async def swap_cache_get_folio(swap: SwapDevice, entry: int) -> Folio | None:
     if folio is not None:
         folio.refcount += 1
     return folio
+
+
+async def swap_cache_replace_folio(swap: SwapDevice, src: Folio, dst: Folio, position: int) -> None:
+    """``__swap_cache_replace_folio()`` of one page: the swap cache finds ``dst`` there instead of ``src``, frozen."""
+    entry = src.swap + position
+    await step("__swap_cache_replace_folio", entry, dst, target=_target(entry), writes=True)
+    swap.slots[entry].cache = dst
 
 
 async def read_swap_cache(swap: SwapDevice, memory: Memory, entry: int) -> tuple[str, Folio | None]:

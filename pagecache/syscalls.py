@@ -121,8 +121,8 @@ async def mincore(vma: Vma, index: int) -> int | str:
     else:
         # mincore_pte_range() holds the page-table lock around the lookup in the page cache.
         await spin_lock(table.ptl)
-        answer = 1
-        if index not in vma.ptes:
+        answer = 1  # "migration or hwpoison entries are always uptodate"
+        if vma.pte_none(index):
             answer = await vma.mapping.kernel.mincore_page(vma, index)
         await spin_unlock(table.ptl)
     await up_read(vma.mm.mmap_lock)

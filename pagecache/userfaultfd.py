@@ -52,7 +52,7 @@ async def handle_userfault(vmf: Vmf) -> None:
     waiter = (current, index)
     vma.uffd_waiters.append(waiter)
     await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
-    must_wait = index not in vma.ptes
+    must_wait = vma.pte_none(index)
     await up_read(vma.mm.mmap_lock)
     vmf.fault_type = "VM_FAULT_RETRY"
     if must_wait and not vmf.waits:
@@ -239,7 +239,7 @@ async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
     if index >= size:
         await spin_unlock(table.ptl)
         return "EFAULT"
-    if index in vma.ptes:
+    if not vma.pte_none(index):
         await spin_unlock(table.ptl)
         return "EEXIST"
     await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)

@@ -11,6 +11,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    Migrate,
     Mincore,
     Munmap,
     Operation,
@@ -103,6 +104,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     Munmap: (_any_vma,),
     PageOut: (_index,),
     PinWrite: (_index, _vma_of_index),
+    Migrate: (_index,),
 }
 """How each operation's fields are drawn, in their order."""
 

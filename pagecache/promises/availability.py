@@ -22,6 +22,9 @@ class UndisturbedCollapseWatcher(Watcher):
     """No operation is under way besides the collapse, and the whole range holds data below ``i_size``.
 
     XX Ranges with holes are left out: whether they may be filled depends on userfaultfd.
+
+    Large folios that are no huge page yet may be refused, with EINVAL (SCAN_PAGE_COMPOUND): the collapse of these is
+    younger than the other protocols.
     """
 
     def __init__(self, world: World) -> None:
@@ -30,10 +33,12 @@ class UndisturbedCollapseWatcher(Watcher):
         """The numbers of the tasks that are in an operation."""
         self.undisturbed = -1
         """The number of the task whose collapse nothing should stop."""
+        self.large = False
+        """Are there large folios in its range, that are no huge page?"""
 
     def called(self, task: Task, number: int, operation: Operation) -> None:
         del number
-        self.undisturbed = -1
+        self.undisturbed, self.large = -1, False
         if isinstance(operation, Collapse) and not self.under_way and self._is_easy(operation):
             self.undisturbed = task.number
         self.under_way.add(task.number)
@@ -41,12 +46,12 @@ class UndisturbedCollapseWatcher(Watcher):
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
         del number
         self.under_way.discard(task.number)
-        if task.number == self.undisturbed and result != 0:
+        if task.number == self.undisturbed and result != 0 and not (result == "EINVAL" and self.large):
             return f"{task} {operation!r} returned {result}, though its range was full of data and nothing else ran"
         return None
 
     def key(self) -> Hashable:
-        return (frozenset(self.under_way), self.undisturbed)
+        return (frozenset(self.under_way), self.undisturbed, self.large)
 
     def _is_easy(self, operation: Collapse) -> bool:
         world = self.world
@@ -57,4 +62,5 @@ class UndisturbedCollapseWatcher(Watcher):
         if not (vma.alive and vma.start <= operation.start and behind <= vma.end and behind <= world.inode.i_size):
             return False
         slots = world.mapping.i_pages.slots[operation.start : behind]
+        self.large = any(isinstance(entry, Folio) and 0 < entry.order < world.spec.hpage_order for entry in slots)
         return all(isinstance(entry, Folio) and entry.uptodate for entry in slots)

@@ -55,7 +55,7 @@ class State:
         automaton: keeps the states.
         pending: by task, the operation that is under way.
         vmas: what is known about the mappings.
-        huge: the ranges for which a Collapse has been called, by their first index.
+        huge: the indices of the large folios of the beginning, and of the ranges for which a Collapse has been called.
         configurations: never empty.
     """
 
@@ -164,7 +164,7 @@ class State:
         if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
             vmas = replaced(vmas, operation.vma, vmas[operation.vma].called(operation))
         elif isinstance(operation, Collapse):
-            huge |= {operation.start}
+            huge |= {*range(operation.start, operation.start + behaviour.hpage_nr)}
         return self.automaton.state(pending, vmas, huge, configurations)
 
     def _return(self, number: int, result: Result) -> State | None:
@@ -205,7 +205,8 @@ class Automaton:
         self._states.clear()
         vmas = tuple(VmaFacts.of(vma) for vma in self.spec.vmas)
         cells = tuple(frozenset({cell}) for cell in initial_cells(self.spec))
-        return self.state((), vmas, frozenset(), frozenset({Configuration(self.spec.size, (), cells)}))
+        huge = frozenset(index for first, order in self.spec.large for index in range(first, first + (1 << order)))
+        return self.state((), vmas, huge, frozenset({Configuration(self.spec.size, (), cells)}))
 
     def state(
         self,

@@ -103,7 +103,7 @@ class Moment(NamedTuple):
         mapped: is the operation's VMA there?  MAYBE while a munmap() of it runs.
         registered: does it have a MISSING userfaultfd?  MAYBE while that changes.
         may_fail: are failures injected, so that an error needs no other reason?
-        huge: the first indices of the ranges where a collapse may have put a huge folio.
+        huge: the indices whose pages may be part of a large folio.
         removing: does a call run that takes pages out of the file?
         swapping: may pages be on the swap device?
         alone: does no other operation run?
@@ -179,8 +179,8 @@ class Behaviour:
         return 1 << self.task
 
     def may_be_huge(self, index: int, moment: Moment) -> bool:
-        """May the page be part of a huge folio?  Nobody else than a collapse makes one."""
-        return index - index % self.hpage_nr in moment.huge
+        """May the page be part of a large folio?  It was so in the beginning, or a collapse has made one."""
+        return index in moment.huge
 
     def index(self, phase: Phase) -> int:
         """Which page the next action looks at; beyond the last one it sees a hole."""

@@ -13,6 +13,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    Migrate,
     Mincore,
     Munmap,
     Operation,
@@ -51,7 +52,17 @@ from pagecache.promises.file_spec import (
 )
 from pagecache.promises.syscall_spec import Counting, Fallocating, Punching, Reading, Seeking, Truncating, Writing
 
-__all__ = ["BEHAVIOURS", "Accessing", "Collapsing", "Looking", "Mapping", "Pinning", "Reclaiming", "Supplying"]
+__all__ = [
+    "BEHAVIOURS",
+    "Accessing",
+    "Collapsing",
+    "Looking",
+    "Mapping",
+    "Migrating",
+    "Pinning",
+    "Reclaiming",
+    "Supplying",
+]
 
 ZEROES = "0"
 
@@ -259,6 +270,21 @@ class Reclaiming(Behaviour):
             yield done(0), moment.size, cell._replace(content=ZEROES)
 
 
+class Migrating(Behaviour):
+    """Migration of a folio: no page of the file changes, is missing or appears, at any moment.
+
+    Any error is possible: somebody else has a reference, or there is no memory.
+    """
+
+    __slots__ = ()
+    operation: Migrate
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        del phase
+        yield done(0), moment.size, cell
+        yield done(ANY_ERROR), moment.size, cell
+
+
 class Mapping(Behaviour):
     """``munmap()``, ``UFFDIO_REGISTER``, ``UFFDIO_UNREGISTER``: no page of the file changes.
 
@@ -276,6 +302,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Store: Accessing,
     PageOut: Reclaiming,
     PinWrite: Pinning,
+    Migrate: Migrating,
     Touch: Accessing,
     Read: Reading,
     Write: Writing,

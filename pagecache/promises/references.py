@@ -47,6 +47,8 @@ class ReferenceWatcher(Watcher):
             for index, folio in sorted(vma.ptes.items()):
                 if folio.freed:
                     return f"in the end {vma} maps index {index} to {folio}, which has been freed"
+            for index, folio in sorted(vma.migrating.items()):
+                return f"in the end {vma} has a migration entry for {folio} at index {index}, and nobody migrates it"
         for folio in world.memory.live():
             slots, ptes = _slots(world, folio), _ptes(world, folio)
             if folio.frozen_by is not None:

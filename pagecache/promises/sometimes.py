@@ -46,7 +46,7 @@ SOMETIMES: Final = (
     Sometimes("an_event_was_delivered", "a fault was reported to a userfaultfd"),
     Sometimes("a_fault_waited_for_a_hole_punch", "a fault slept in shmem_falloc_wait()"),
     Sometimes("a_fault_took_its_page_back", "a fault found the file truncated and removed the page it had inserted"),
-    Sometimes("a_huge_folio_was_split", "split_folio() froze a huge folio"),
+    Sometimes("a_huge_folio_was_split", "split_folio() has frozen a large folio and splits its entry"),
     Sometimes("a_failure_was_injected", "a step was made to fail"),
 )
 """In the order of a collapse: its result, what others did to it, what others saw of it, what others did."""
@@ -54,12 +54,12 @@ SOMETIMES: Final = (
 WATCHED: Final = frozenset(
     {
         "folio_isolate_lru",
-        "folio_ref_freeze",
         "folio_try_get",
         "handle_userfault",
         "schedule",
         "shmem_charge",
         "xas_retry",
+        "xas_split",
         "xas_store",
     }
 )
@@ -119,10 +119,8 @@ class SightingsWatcher(Watcher):
         elif call == "schedule":
             if step.target == ("i_private", 0):
                 self.reached.add("a_fault_waited_for_a_hole_punch")
-        elif call == "folio_ref_freeze":
-            folio = step.args[0]
-            if not collapsing and isinstance(folio, Folio) and folio.order and folio.refcount == step.args[1]:
-                self.reached.add("a_huge_folio_was_split")
+        elif call == "xas_split":
+            self.reached.add("a_huge_folio_was_split")
         elif collapsing:
             self.begun.add(task.number)
 

@@ -1,7 +1,7 @@
 """A sparse file as a dictionary: what the system calls of a program that nobody disturbs must return.
 
-Nothing of a page cache is in it, but for one thing: a huge page that is cut loses what lies behind the end of the
-file, unless fallocate() has reserved it.
+Nothing of a page cache is in it, but for large folios: one that is cut loses what lies behind the end of the file,
+unless fallocate() has reserved it, and older kernels do not collapse them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    Migrate,
     Mincore,
     Munmap,
     Operation,
@@ -40,7 +41,7 @@ RESERVED = "unwritten"
 class SparseFile:
     """``pages`` holds the content of each page that is there; a reserved one is RESERVED."""
 
-    def __init__(self, spec: WorldSpec) -> None:
+    def __init__(self, spec: WorldSpec, *, collapses_large: bool = True) -> None:
         self.nr = 1 << spec.hpage_order
         self.end = len(spec.pages)
         self.size = spec.size
@@ -54,7 +55,8 @@ class SparseFile:
         self.missing = {number: vma.missing for number, vma in enumerate(spec.vmas)}
         self.swaps = "swapped" in spec.pages  # then mincore() may say that data is not in core
         self.out = {n for n, page in enumerate(spec.pages) if page == "swapped"}
-        self.huge: set[int] = set()
+        self.collapses_large = collapses_large
+        self.large = {(first, first + (1 << order)) for first, order in spec.large}
         self.fallocend = 0
 
     def has_data(self, index: int) -> bool:
@@ -96,8 +98,10 @@ class SparseFile:
                 if self.pages.get(index) == RESERVED:
                     self.pages[index] = "0"  # what goes to swap has content
                 self.swaps = True
-                self.out |= {index} if index in self.pages and not self.is_huge(index) else set()
+                self.out |= {index} if index in self.pages and not self.is_large(index) else set()
                 return 0
+            case Migrate(index):
+                return 0 if index in self.pages.keys() - self.out else "ENOENT"
             case PinWrite(index, vma):
                 answer = self.access(Store(index, vma), index, vma, tag)
                 return "EFAULT" if answer in ("SIGBUS", "SIGSEGV") else answer
@@ -115,8 +119,8 @@ class SparseFile:
                 return 0
         raise NotImplementedError(operation)
 
-    def is_huge(self, index: int) -> bool:
-        return index - index % self.nr in self.huge
+    def is_large(self, index: int) -> bool:
+        return any(first <= index < behind for first, behind in self.large)
 
     def content(self, index: int) -> str:
         return self.pages[index] if self.has_data(index) else "0"
@@ -134,10 +138,10 @@ class SparseFile:
         if start < self.fallocend <= end:
             self.fallocend = start
         gone = set(range(start, end))
-        for head in sorted(self.huge):
-            of_it = set(range(head, head + self.nr))
+        for folio in sorted(self.large):
+            of_it = set(range(*folio))
             if gone & of_it:
-                self.huge.remove(head)
+                self.large.remove(folio)
             if gone & of_it and of_it - gone:
                 gone |= {index for index in of_it if index >= max(self.size, self.fallocend)}
         self.pages = {index: page for index, page in self.pages.items() if index not in gone}
@@ -149,6 +153,9 @@ class SparseFile:
             return "EINVAL"
         if not any(index in self.pages for index in indices):
             return "EINVAL"
+        inside = {folio for folio in self.large if start <= folio[0] < start + self.nr}
+        if inside - {(start, start + self.nr)} and not self.collapses_large:
+            return "EINVAL"
         for index in indices:
             if self.pages.get(index) == RESERVED or index in self.out:
                 if index >= self.size:
@@ -159,7 +166,7 @@ class SparseFile:
         if any(index not in self.pages for index in indices) and any(self.missing[number] for number in overlap):
             return "EBUSY"
         self.pages |= {index: self.content(index) for index in indices}
-        self.huge.add(start)
+        self.large = self.large - inside | {(start, start + self.nr)}
         return 0
 
     def access(self, operation: Operation, index: int, vma: int, tag: str) -> Result:

@@ -25,7 +25,14 @@ DIFFERENCES = {
     "linux-6.4": ("linux-6.2", COLLAPSE),
     "linux-2026": (
         "linux-6.4",
-        {*COLLAPSE, "hpage_collapse_scan_file", "retract_page_tables", "shmem_charge", "shmem_uncharge"},
+        {
+            *COLLAPSE,
+            "hpage_collapse_scan_file",
+            "retract_page_tables",
+            "shmem_charge",
+            "migrate_folio",
+            "shmem_uncharge",
+        },
     ),
 }
 """What each kernel is derived from, and the members in which it differs."""

@@ -12,6 +12,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    Migrate,
     Mincore,
     Munmap,
     Operation,
@@ -70,6 +71,9 @@ def _fresh_task() -> None:
         (UffdCopy(1), "ENOENT", None),
         (UffdZeropage(1, vma=1), 0, ["d0", "0", "unwritten", None]),
         (Munmap(), 0, None),
+        (Migrate(0), 0, None),
+        (Migrate(1), "ENOENT", None),
+        (Migrate(2), 0, None),
     ],
     ids=repr,
 )

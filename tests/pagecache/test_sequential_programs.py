@@ -47,7 +47,9 @@ def worlds(draw: st.DrawFn) -> WorldSpec:
         VmaSpec(end=count, missing=draw(st.booleans())),
         VmaSpec("B", second, count, missing=draw(st.booleans())),
     )
-    return WorldSpec(tuple(pages), hpage_order=order, size=size, vmas=vmas)
+    even = range(0, count, 2)
+    large = [(first, 1) for first in even if pages[first] == pages[first + 1] == "data" and draw(st.booleans())]
+    return WorldSpec(tuple(pages), hpage_order=order, size=size, vmas=vmas, large=tuple(large))
 
 
 @st.composite
@@ -76,7 +78,7 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
 
 def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
     """Run a program against the page cache and the dictionary."""
-    here, file = world(spec, kernel), SparseFile(spec)
+    here, file = world(spec, kernel), SparseFile(spec, collapses_large=kernel == "linux-2026")
     for number, operation in enumerate(program):
         task = Task(f"t{number}", number)
         expected = file.do(operation, f"t{number}.0")
@@ -101,6 +103,7 @@ def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
 @example(program=(WorldSpec(("data", "hole"), size=1), (Collapse(0), PunchHole(0), Truncate(2), Mincore(1), Read(1))))
 @example(program=(WorldSpec(("data", "hole")), (UffdRegister(), SeekHole(0), Touch(1), UffdCopy(1), Store(1), Load(1))))
 @example(program=(WorldSpec(("data", "data")), (Load(0), Collapse(0), Store(1), Munmap(), Write(0), Truncate(1))))
+@example(program=(WorldSpec(large=((0, 1),)), (Migrate(1), Truncate(1), Truncate(2), Read(1), Collapse(0))))
 @given(program=programs())
 def test_a_program_that_nobody_disturbs_sees_a_sparse_file(
     kernel: str, program: tuple[WorldSpec, tuple[Operation, ...]]

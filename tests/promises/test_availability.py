@@ -54,3 +54,16 @@ def test_somebody_has_gone() -> None:
     run = Watched(UndisturbedCollapseWatcher)
     run.do("load", Load(0), "d0")
     assert run.do("khugepaged", Collapse(0), "EAGAIN") is not None
+
+
+@pytest.mark.parametrize(("result", "excused"), [("EINVAL", True), ("EAGAIN", False)])
+def test_large_folios_may_be_refused_but_not_left_for_another_time(result: str, excused: bool) -> None:
+    spec = WorldSpec(("data",) * 4, 2, 4, (VmaSpec(end=4),), ((0, 1),))
+
+    assert (Watched(UndisturbedCollapseWatcher, spec).do("khugepaged", Collapse(0), result) is None) is excused
+
+
+def test_a_huge_page_that_is_there_already_is_not_refused() -> None:
+    spec = WorldSpec(large=((0, 1),))
+
+    assert Watched(UndisturbedCollapseWatcher, spec).do("khugepaged", Collapse(0), "EINVAL") is not None

@@ -62,7 +62,7 @@ def take_back(run: Watched) -> None:
 
 def split(run: Watched) -> None:
     huge = run.folio(0, order=1)
-    run.before("punch", Step("folio_ref_freeze", huge, huge.refcount))
+    run.before("punch", Step("xas_split", 0, huge.order))
 
 
 def fail(run: Watched) -> None:
