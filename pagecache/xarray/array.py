@@ -107,7 +107,7 @@ class XArray:
             return 0
         node, offset = place
         nr = 1
-        while offset + nr < len(node.slots) and node.slots[offset + nr] == SiblingEntry(offset):
+        while offset + nr < len(node.slots) and type(node.slots[offset + nr]) is SiblingEntry:
             nr += 1
         return node.shift + nr.bit_length() - 1
 

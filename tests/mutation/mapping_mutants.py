@@ -14,7 +14,7 @@ MAPPING_MUTANTS: Final = (
         "fault.py",
         "recheck",
         """
--    mapped = table.present and index not in vma.ptes
+-    mapped = table.present and vma.pte_none(index)
 +    mapped = table.present
 """,
     ),
@@ -23,8 +23,8 @@ MAPPING_MUTANTS: Final = (
         "fault.py",
         "recheck",
         """
--    mapped = table.present and index not in vma.ptes
-+    mapped = index not in vma.ptes
+-    mapped = table.present and vma.pte_none(index)
++    mapped = vma.pte_none(index)
 """,
     ),
     Mutant(
@@ -90,7 +90,10 @@ MAPPING_MUTANTS: Final = (
         """
 -            await spin_lock(table.ptl)
              if vma.ptes.get(index) is folio:
+                 await pte_clear(vma, index)
+                 if not batch_flush:
 @@
+                 # page_remove_rmap(), then folio_put(): the cache's reference remains.
                  drop_references(folio, 1)
 -            await spin_unlock(table.ptl)
 """,
@@ -109,6 +112,7 @@ MAPPING_MUTANTS: Final = (
         "rmap.py",
         "refcount",
         """
+                 if not batch_flush:
                      await flush_tlb_page(vma, index)
 -                folio.mapcount -= 1
 """,
@@ -179,7 +183,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
--    must_wait = index not in vma.ptes
+-    must_wait = vma.pte_none(index)
 +    must_wait = True
 """,
     ),
@@ -192,7 +196,7 @@ MAPPING_MUTANTS: Final = (
 -    waiter = (current, index)
 -    vma.uffd_waiters.append(waiter)
      await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
-     must_wait = index not in vma.ptes
+     must_wait = vma.pte_none(index)
 +    current = await step("handle_userfault", vma, index, target=_uffd(vma), writes=True)
 +    waiter = (current, index)
 +    vma.uffd_waiters.append(waiter)
@@ -203,7 +207,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "lock",
         """
-     must_wait = index not in vma.ptes
+     must_wait = vma.pte_none(index)
 -    await up_read(vma.mm.mmap_lock)
      vmf.fault_type = "VM_FAULT_RETRY"
 @@

@@ -195,7 +195,7 @@ SHMEM_MUTANTS: Final = (
         "syscalls.py",
         "lock",
         """
-         if index not in vma.ptes:
+         if vma.pte_none(index):
              answer = await vma.mapping.kernel.mincore_page(vma, index)
 -        await spin_unlock(table.ptl)
 """,

@@ -49,6 +49,14 @@ def test_a_large_folio_can_be_a_huge_page() -> None:
     assert folio_at(here, 1).order == here.mapping.hpage_pmd_order
 
 
+def test_the_order_of_an_entry_is_that_of_its_siblings() -> None:
+    """A value entry of 1 behind the slot with offset 1 is no sibling of it, though both are a tuple of 1."""
+    slots = world(WorldSpec(("data",) * 4, 1, 4, (VmaSpec(end=4),))).mapping.i_pages
+    slots.slots[1:3] = [ValueEntry(0), ValueEntry(1)]
+
+    assert [slots.order_at(index) for index in range(4)] == [0] * 4
+
+
 def test_a_slot_of_a_large_swap_entry_that_is_not_counted_is_noticed() -> None:
     here = world(WorldSpec(("swapped",) * 2, large=((0, 1),)))
     here.mapping.swap.slots[1].count = 0

@@ -1,0 +1,202 @@
+"""Faults in migration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant
+
+__all__ = ["MIGRATE_MUTANTS"]
+
+MIGRATE_MUTANTS: Final = (
+    Mutant(
+        "migration-freezes-whatever-references-there-are",
+        "migrate.py",
+        "recheck",
+        """
+-    frozen = await folio_ref_freeze(src, 1 + nr)
++    frozen = await folio_ref_freeze(src, src.refcount)
+""",
+    ),
+    Mutant(
+        "migration-leaves-old-entries-in-the-tlb",
+        "rmap.py",
+        "lock",
+        """
+                 vma.migrating[index] = folio
+-                await flush_tlb_page(vma, index)
+""",
+    ),
+    Mutant(
+        "migration-keeps-the-references-of-the-page-tables",
+        "rmap.py",
+        "refcount",
+        """
+                 await flush_tlb_page(vma, index)
+                 folio.mapcount -= 1
+-                drop_references(folio, 1)
+             await spin_unlock(table.ptl)
+     await up_read(mapping.i_mmap_rwsem)
+""",
+    ),
+    Mutant(
+        "migration-restores-what-has-been-zapped",
+        "rmap.py",
+        "recheck",
+        """
+             await spin_lock(table.ptl)
+-            if vma.migrating.get(index) is src:
++            if vma.mapping is mapping:
+                 await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
+-                del vma.migrating[index]
++                vma.migrating.pop(index, None)
+""",
+    ),
+    Mutant(
+        "migration-maps-without-a-reference",
+        "rmap.py",
+        "refcount",
+        """
+                 vma.ptes[index] = dst
+-                dst.refcount += 1
+""",
+    ),
+    Mutant(
+        "migration-restores-the-first-vma-only",
+        "rmap.py",
+        "bound",
+        """
+-    for number in range(len(mapping.i_mmap)):
++    for number in range(len(mapping.i_mmap[:1])):
+         vma = mapping.i_mmap[number]
+         for index in range(dst.index, dst.next_index):
+""",
+    ),
+    Mutant(
+        "migration-that-fails-leaves-its-entries",
+        "migrate.py",
+        "flag",
+        """
+-        if was_mapped:
+-            await remove_migration_ptes(mapping, src, src)
+         await folio_unlock(src)
+         await folio_putback_lru(src)
+""",
+    ),
+    Mutant(
+        "migration-that-fails-leaves-the-folio-isolated",
+        "migrate.py",
+        "flag",
+        """
+         await folio_unlock(src)
+-        await folio_putback_lru(src)
++        await folio_put(src)
+""",
+    ),
+    Mutant(
+        "migration-unlocks-before-it-maps",
+        "migrate.py",
+        "order",
+        """
+     await folio_add_lru(dst)
+-    if was_mapped:
+-        await remove_migration_ptes(mapping, src, dst)
+     await folio_unlock(dst)
++    if was_mapped:
++        await remove_migration_ptes(mapping, src, dst)
+     await folio_put(dst)
+""",
+    ),
+    Mutant(
+        "migration-forgets-the-lru",
+        "migrate.py",
+        "flag",
+        """
+-    await folio_add_lru(dst)
+     if was_mapped:
+""",
+    ),
+    Mutant(
+        "migration-looks-like-a-hole",
+        "mended/migrate.py",
+        "order",
+        """
+-    if src.uptodate:
+-        await folio_mark_uptodate(dst)
+     error: str = await mapping.kernel.folio_migrate_mapping(mapping, dst, src)
+""",
+    ),
+    Mutant(
+        "migration-copies-one-page-too-few",
+        "mended/migrate.py",
+        "bound",
+        """
+-    for index in range(src.index, src.next_index):
++    for index in range(src.index, src.next_index - 1):
+""",
+    ),
+    Mutant(
+        "migration-of-a-large-folio-takes-one-reference",
+        "migrate.py",
+        "refcount",
+        """
+-    dst.refcount += nr
++    dst.refcount += 1
+""",
+    ),
+    Mutant(
+        "migration-moves-what-has-left-the-file",
+        "migrate.py",
+        "recheck",
+        """
+-    if not src.mapcount and (src.mapping is mapping or src.swap >= 0):
++    if not src.mapcount:
+""",
+    ),
+    Mutant(
+        "migration-forgets-the-swap-cache",
+        "migrate.py",
+        "flag",
+        """
+-    dst.swap = src.swap
+""",
+    ),
+    Mutant(
+        "migration-does-not-unfreeze",
+        "migrate.py",
+        "refcount",
+        """
+-    await folio_ref_unfreeze(src, 1)
+     if in_file:
+         await xas_unlock_irq(xas)
+     return ""
+""",
+    ),
+    Mutant(
+        "zap-leaves-migration-entries",
+        "mm.py",
+        "flag",
+        """
+                 await pte_clear(vma, index)
+-                del vma.migrating[index]
+""",
+    ),
+    Mutant(
+        "userfault-sleeps-at-a-migration-entry",
+        "userfaultfd.py",
+        "recheck",
+        """
+-    must_wait = vma.pte_none(index)
++    must_wait = index not in vma.ptes
+""",
+    ),
+    Mutant(
+        "migration-does-not-count-before-the-copy",
+        "mended/migrate.py",
+        "recheck",
+        """
+-    if refs != 1 + src.nr_pages:
++    if refs < 0:
+""",
+    ),
+)
