@@ -134,7 +134,7 @@ class SparseFile:
         return next(found, end)
 
     def remove(self, start: int, end: int) -> None:
-        """Remove a range, and cut the huge pages at its ends."""
+        """Remove a range, and cut the large folios at its ends."""
         if start < self.fallocend <= end:
             self.fallocend = start
         gone = set(range(start, end))

@@ -17,6 +17,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    Migrate,
     Mincore,
     Munmap,
     Operation,
