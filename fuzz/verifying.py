@@ -18,7 +18,9 @@ from fuzz.engine.history import History
 from fuzz.engine.verdict import Verdict
 from fuzz.errors import HarnessError
 from fuzz.program import Program
-from fuzz.report.ladder import ladder
+from fuzz.prose import fill
+from fuzz.report.explanation import Explanation, explain
+from fuzz.report.ladder import WIDTH_MAX, ladder
 from fuzz.report.report import verdict_lines
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.proof import Bound, prove
@@ -36,15 +38,19 @@ class Counterexample:
         history: what happened.
         verdict: what that means.
         shortest: no schedule with fewer deviations fails.
+        why: what it depends on, if the order of the steps decides.
     """
 
     schedule: tuple[Deviation, ...]
     history: History
     verdict: Verdict
     shortest: bool
+    why: Explanation | None
 
     def __str__(self) -> str:
         lines = [*ladder(self.history), "", *verdict_lines(self.verdict), ""]
+        if self.why is not None:
+            lines += [*fill(f"Why: {self.why}", WIDTH_MAX), ""]
         return "\n".join([*lines, *(f"Schedule: {deviation}" for deviation in self.schedule)])
 
 
@@ -120,7 +126,8 @@ def verify(
         run = direct.run(execution, Canonical(execution, schedule))
         if run.history is None or run.verdict.signature != proof.failure.verdict.signature:
             raise HarnessError(f"run twice, {schedule} gave {proof.failure.verdict}, then {run.verdict}")
-        counterexample = Counterexample(schedule, run.history, run.verdict, proof.shortest)
+        why = explain(lambda: make().execution(record=True), schedule)
+        counterexample = Counterexample(schedule, run.history, run.verdict, proof.shortest, why)
     return Verified(
         proof.exhausted and counterexample is None,
         str(proof.bound),

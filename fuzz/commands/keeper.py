@@ -78,7 +78,7 @@ class Keeper:
         except SaveError as error:
             click.echo(f"{error}  The entry is:\n\n{entry_text(entry)}", err=True)  # it is not to be lost
         if not self.quiet:
-            say(text_of(seen, entry.minimal, path, self.chosen.option))
+            say(text_of(seen, kernel, entry.minimal, path, self.chosen.option))
         return path
 
     def answers(self) -> list[dict[str, Any]]:

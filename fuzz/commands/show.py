@@ -13,7 +13,7 @@ from fuzz.commands.options import Chosen, common_options, entry_argument, kernel
 from fuzz.commands.output import answer, leave
 from fuzz.commands.status import Status
 from fuzz.corpus.atomic import replace
-from fuzz.report.examine import examine
+from fuzz.report.examine import examine, explained
 from fuzz.report.page import page
 from fuzz.report.report import Report
 
@@ -33,7 +33,8 @@ def show(entry: Path, kernel: Chosen | None, html: Path | None, *, as_json: bool
     if html:
         replace(html, page(kept.name, run.case, run.history, run.verdict, run.snapshots))
     command = f"pagecache-fuzz replay {shlex.quote(str(entry))}{chosen.option}"
-    report = Report(run.case, run.history, run.verdict, minimal=kept.minimal, replay=command).text()
+    why = explained(run.case, chosen.kernel, kept.broken)
+    report = Report(run.case, run.history, run.verdict, minimal=kept.minimal, replay=command, why=why).text()
     story = f"{kept.head}\n\n{report}" if kept.head else report
     whole = answer(
         chosen.kernel.name,
@@ -44,5 +45,6 @@ def show(entry: Path, kernel: Chosen | None, html: Path | None, *, as_json: bool
         entry=entry,
         steps=run.history.lines(),
         html=str(html) if html else None,
+        why=why.as_json() if why else None,
     )
     leave(Status.HELD, story, whole, as_json=as_json)

@@ -19,7 +19,7 @@ from fuzz.corpus.program_reader import load_program
 from fuzz.engine.execution import Execution
 from fuzz.engine.verdict import HELD, Outcome, Verdict
 from fuzz.prose import count, promise_sentence
-from fuzz.report.examine import examine
+from fuzz.report.examine import examine, explained
 from fuzz.report.report import Report
 from fuzz.search.proof import Bound, Proof, prove
 from fuzz.subject import Subject
@@ -117,7 +117,7 @@ def _judged(promises: list[Promise], bound: Bound) -> list[Promise]:
 def _leave_proof(
     subject: Subject, case: Case, proof: Proof, seconds: float, entry: Path | None, *, as_json: bool
 ) -> NoReturn:
-    effort = proof.effort
+    effort, why = proof.effort, None
     if proof.failure is not None:
         case = dataclasses.replace(case, schedule=proof.failure.deviations)
         seen = examine(case, subject.kernel, proof.failure.verdict.promise)
@@ -127,7 +127,8 @@ def _leave_proof(
             minimal = f"no schedule with fewer than {count(len(case.schedule), 'deviation')} fails"
         if not case.schedule:
             minimal = "the sequential schedule fails"
-        text = f"{Report(case, seen.history, verdict, minimal).text()}\nFound after {effort}."
+        why = explained(case, subject.kernel, verdict.promise)
+        text = f"{Report(case, seen.history, verdict, minimal, why=why).text()}\nFound after {effort}."
     elif proof.exhausted:
         verdict, status = HELD, Status.HELD
         text = f"Never: {proof.bound} of {case.program} on {case.kernel} are exhausted ({effort})."
@@ -147,6 +148,7 @@ def _leave_proof(
         classes=proof.classes,
         bound=str(proof.bound),
         exhausted=proof.exhausted and proof.failure is None,
+        why=why.as_json() if why else None,
     )
     leave(status, text, whole, as_json=as_json)
 

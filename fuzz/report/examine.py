@@ -8,6 +8,7 @@ from fuzz.engine.history import History
 from fuzz.engine.run import Run
 from fuzz.engine.verdict import Verdict
 from fuzz.errors import HarnessError
+from fuzz.report.explanation import Explanation, explain
 from fuzz.report.snapshot import Snapshot, recorder
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
@@ -15,7 +16,7 @@ from pagecache.promises import PROMISES
 from pagecache.promises.promise import Promise
 from strategies.case import Case
 
-__all__ = ["Examined", "examine", "subject_of"]
+__all__ = ["Examined", "examine", "explained", "subject_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ def examine(case: Case, kernel: Kernel, promise: str = "") -> Examined:
     promises, recorders = recorder(_promises(promise))
     run = Subject(kernel, promises).reference(case)
     return Examined(case, run, recorders[0].snapshots)
+
+
+def explained(case: Case, kernel: Kernel, promise: str = "") -> Explanation | None:
+    """Why ``case`` fails, if it does and the order of its steps decides."""
+    subject = subject_of(kernel, promise)
+    return explain(lambda: subject.execution(case, record=True), case.schedule)
 
 
 def _promises(promise: str) -> list[Promise]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fuzz.engine.history import History
 from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.prose import fill, promise_sentence
+from fuzz.report.explanation import Explanation
 from fuzz.report.ladder import WIDTH_MAX, ladder, one_line
 from pagecache.world import WorldSpec
 from strategies.case import Case
@@ -26,6 +27,7 @@ class Report:
         minimal: how minimal the case is, as a sentence; empty if nobody looked.
         saved: the path of the entry; empty if there is none.
         replay: the command that runs it again; empty if there is none.
+        why: what the failure depends on; ``None`` if nobody looked, or nothing was found.
     """
 
     case: Case
@@ -34,6 +36,7 @@ class Report:
     minimal: str = ""
     saved: str = ""
     replay: str = ""
+    why: Explanation | None = None
 
     def text(self) -> str:
         """The report, ending with a line end."""
@@ -42,6 +45,7 @@ class Report:
             case_lines(case),
             ladder(self.history, case.failures),
             verdict_lines(self.verdict),
+            fill(f"Why: {self.why}", WIDTH_MAX) if self.why else [],
             fill(f"Minimal: {self.minimal}.", WIDTH_MAX) if self.minimal else [],
             [*self._schedule(), *fill(one_line(self.history), WIDTH_MAX)],
             [f"  {name:7} {value}" for name, value in (("saved:", self.saved), ("replay:", self.replay)) if value],

@@ -22,7 +22,7 @@ from fuzz.search.policies.canonical import Canonical
 from pagecache.step import Step
 from strategies.case import Deviation
 
-__all__ = ["Bounded", "deviation_bounded"]
+__all__ = ["Bounded", "Choices", "deviation_bounded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Bounded:
         return len(self.runs) if self.exhausted else len(self.runs) - 1
 
 
-class _Choices:
+class Choices:
     """A policy around another that notes what else could have run at each choice."""
 
     def __init__(self, execution: Execution, inner: Canonical) -> None:
@@ -115,7 +115,7 @@ def _with_deviations(make: Callable[[], Execution], schedule: tuple[Deviation, .
     if more == 0:
         yield direct.run(execution, Canonical(execution, schedule))
         return
-    choices = _Choices(execution, Canonical(execution, schedule))
+    choices = Choices(execution, Canonical(execution, schedule))
     direct.run(execution, choices)
     for extension in choices.extensions:
         yield from _with_deviations(make, (*schedule, extension), more - 1)

@@ -53,7 +53,9 @@ def test_the_shortest_counterexample(how: Any) -> None:
     assert [str(deviation) for deviation in answer.counterexample.schedule] == ["one at write#1: run two"]
     lines = str(answer).splitlines()
     assert lines[3].split() == ["3", ">", "|", "|", "increment(locked=False)"]
-    assert lines[9:] == ["", "Broken promise: The check passes.", "x is 1", "", "Schedule: one at write#1: run two"]
+    assert lines[9:12] == ["", "Broken promise: The check passes.", "x is 1"]
+    assert lines[13].startswith("Why: It fails if two runs after one's read(x) (step 2)")
+    assert lines[-1] == "Schedule: one at write#1: run two"
 
 
 @pytest.mark.parametrize("name", ["account", "bluetooth_driver", "reorder_3", "twostage", "wronglock_3"])
