@@ -70,13 +70,13 @@ class Failing(NamedTuple):
     case: Case
 
 
-def programs_of_census(kernel: str, tasks_max: int = 3) -> list[Case]:
-    """All programs in all worlds, by their numbers; those with fewer tasks are a census of their own."""
+def programs_of_census(kernel: str, tasks_max: int = 3, operations_max: int = 3) -> list[Case]:
+    """All programs in all worlds, by their numbers; those with fewer tasks or operations are a census of their own."""
     return [
         Case(kernel, world, program)
         for world in WORLDS
         for program in every_program(world)
-        if len(program.tasks) <= tasks_max
+        if len(program.tasks) <= tasks_max and program.operations <= operations_max
     ]
 
 

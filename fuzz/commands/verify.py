@@ -38,6 +38,9 @@ __all__ = ["verify"]
 @click.option(
     "--tasks", type=click.IntRange(2, 3), default=3, help="Of all programs, those with at most so many tasks."
 )
+@click.option(
+    "--operations", type=click.IntRange(1, 3), default=3, help="Of all programs, those with at most so many operations."
+)
 @click.option("--dpor", is_flag=True, help="One schedule of each class instead of each state once.")
 @click.option("--deviations", type=click.IntRange(min=0), metavar="N", help="Only schedules with up to N deviations.")
 @click.option("--preemptions", type=click.IntRange(min=0), metavar="N", help="Only schedules with up to N preemptions.")
@@ -59,6 +62,7 @@ def verify(
     *,
     all_programs: bool,
     tasks: int,
+    operations: int,
     dpor: bool,
     deviations: int | None,
     preemptions: int | None,
@@ -85,7 +89,7 @@ def verify(
 
     promises = [one for one in DEFAULT_PROMISES if one.name not in without]
     if all_programs:
-        cases = programs_of_census(kernel.kernel.name, tasks)
+        cases = programs_of_census(kernel.kernel.name, tasks, operations)
         census = Census(Subject(kernel.kernel, _judged(promises, bound)), cases, bound, state)
         with progress() as shown:
             _take(census, jobs, time_is_up, shown)
