@@ -33,7 +33,7 @@ from strategies.case import Case
 from strategies.cases import swarmed
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "engine"))
-from reference_programs import REFERENCE_PROGRAMS  # noqa: E402 - the tests' own
+from reference_programs import REFERENCE_PROGRAMS
 
 KERNELS: Final = ("linux-6.2", "stevens-v2", "wilcox-2023-02", "stevens-v5")
 TRIES_MAX: Final = 2_000  # runs of one program by one policy: some policies never find some bugs
@@ -113,7 +113,7 @@ def main() -> None:
         for name in small:
             rows[name] += of_reference_program(name, random)
     print("| Program | Failures | Deviations: before, after | Proved | Runs: median, most |\n|---|---:|---|---:|---:|")
-    for name, row in [*rows.items(), ("all", [one for row in rows.values() for one in row])]:
+    for name, row in [*rows.items(), ("all", [one for every in rows.values() for one in every])]:
         before, after = (statistics.mean(column) for column in list(zip(*row, strict=True))[:2])
         runs = [one.runs for one in row]
         proved = sum(one.proved for one in row)
