@@ -6,6 +6,7 @@ from watched import Watched
 from pagecache.locks import acquire
 from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.step import Step
+from pagecache.world import VmaSpec, WorldSpec
 from pagecache.xarray import XA_RETRY_ENTRY
 
 
@@ -93,3 +94,15 @@ def test_a_cursor_that_finds_something_else_is_reported() -> None:
     assert run.after("khugepaged", Step("xas_next", 1)) == (
         "xas_next(1) by khugepaged found F0 with its cursor at index 1, where there is F1"
     )
+
+
+def test_a_large_folio_with_slots_of_their_own_is_reported() -> None:
+    run = Watched(SlotWatcher, WorldSpec(("data",) * 4, 2, 4, (VmaSpec(end=4),), ((0, 1),)))
+    assert run.end() is None
+
+    large = run.at(0)
+    place = run.world.mapping.i_pages.place_of(0)
+    assert place is not None
+    place[0].slots[1] = large
+
+    assert run.end() == f"slot 0 belongs to an entry of order 0 in the end, but {large} has order 1"
