@@ -115,7 +115,7 @@ def _leave(campaign: Campaign, keeper: Keeper, seconds: float, *, as_json: bool)
         text = f"Nothing was tested in {effort}: {missed}."
     else:
         verdict, status = HELD, Status.HELD
-        text = f"Not seen in {effort}."
+        text = "\n".join([f"Not seen in {effort}.", *campaign.left.lines()])
     whole = answer(
         name,
         verdict,
@@ -126,6 +126,7 @@ def _leave(campaign: Campaign, keeper: Keeper, seconds: float, *, as_json: bool)
         seed=keeper.seed,
         programs=campaign.programs,
         reached=sorted(campaign.reached),
+        left=campaign.left.as_json(),
         findings=keeper.answers(),
     )
     leave(status, text, whole, as_json=as_json)

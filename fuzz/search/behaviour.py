@@ -24,7 +24,7 @@ from fuzz.search.fingerprint import Fingerprinter
 from fuzz.search.shape import UnfitError
 from pagecache.step import Target
 
-__all__ = ["Behaviours", "Seen", "end_of"]
+__all__ = ["Behaviours", "Seen", "end_of", "reads_of_others"]
 
 
 VISITS: Final = 3
@@ -121,6 +121,29 @@ def _orders(history: History, kinds: Sequence[int]) -> dict[Hashable, None]:
         if step.writes:
             written[target] = here
     return shown
+
+
+def reads_of_others(history: History) -> set[Hashable]:
+    """Which call of which operation took what which call of which other task's operation had written.
+
+    The sites of programs that are made anew all the time: by the operation's name, and not by its parameters.
+    """
+    doing: dict[int, str] = {}
+    written: dict[Target, tuple[int, tuple[str, str]]] = {}
+    pairs: set[Hashable] = set()
+    for event in history.events:
+        step, number = event.step, event.task
+        if event.kind == "call":
+            doing[number] = type(event.operation).__name__
+        if step is None or step.target is None:
+            continue
+        here = (doing[number], step.call)
+        source = written.get(step.target)
+        if source is not None and source[0] != number:
+            pairs.add((source[1], here))
+        if step.writes:
+            written[step.target] = (number, here)
+    return pairs
 
 
 def end_of() -> Callable[[Execution], Hashable]:

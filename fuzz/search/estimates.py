@@ -15,12 +15,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from math import ceil, exp, fsum, inf, log
+from statistics import median_low
 from typing import Any, Final
 
-__all__ = ["Left", "log_mean", "pct_runs", "rule_of_three", "unseen_share"]
+__all__ = ["Left", "LeftOfMany", "log_mean", "pct_runs", "rule_of_three", "unseen_share"]
 
 DEPTHS: Final = (1, 2, 3)
 """Of nearly all known concurrency bugs."""
@@ -89,12 +91,10 @@ class Left:
 
     def lines(self) -> list[str]:
         """In words."""
-        about = f"{self.schedules:,.0f}" if self.log10_schedules < 6 else f"10^{self.log10_schedules:.0f}"
-        budget = ", ".join(f"{runs:,} for depth {depth}" for depth, runs in zip(DEPTHS, self.pct_runs, strict=True))
         another = f"the next run is of another one with probability {self.new_class:.2g}"
         return [
-            f"About {about} schedules; {self.classes:,} classes of equal ones tried, {another}.",
-            f"Runs of PCT that would miss a bug with less than 1 %: {budget}.",
+            f"About {_power(self.log10_schedules)} schedules; {self.classes:,} classes of equal ones tried, {another}.",
+            _pct(self.pct_runs),
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -105,3 +105,73 @@ class Left:
             "new_class": self.new_class,
             "pct_runs": list(self.pct_runs),
         }
+
+
+@dataclass(slots=True)
+class LeftOfMany:
+    """What is left of all the programs that could be made, and of a typical one.
+
+    Args:
+        programs: how many were tried.
+        pairs: by reads-from pair (:func:`fuzz.search.behaviour.reads_of_others`), how many of them have shown it.
+        sizes: by program, how many tasks and choices it had, and the logarithm of an estimate of its schedules.
+    """
+
+    programs: int = 0
+    pairs: Counter[Hashable] = field(default_factory=Counter)
+    sizes: list[tuple[int, int, float]] = field(default_factory=list)
+
+    def note(self, pairs: Iterable[Hashable], tasks: int, choices: int, log_space: float) -> None:
+        """A program has been tried."""
+        self.programs += 1
+        self.pairs.update(pairs)
+        self.sizes.append((tasks, choices, log_space))
+
+    @property
+    def new_pairs(self) -> float:
+        """How many pairs that none has shown the next program is expected to show (Good-Turing)."""
+        return sum(count == 1 for count in self.pairs.values()) / max(self.programs, 1)
+
+    @property
+    def log10_schedules(self) -> float:
+        """Of the median program."""
+        return median_low(size[2] for size in self.sizes) / log(10) if self.sizes else 0.0
+
+    @property
+    def pct_runs(self) -> tuple[int, ...]:
+        """Of a program with the median numbers of tasks and choices."""
+        if not self.sizes:
+            return ()
+        tasks = median_low(size[0] for size in self.sizes)
+        choices = median_low(size[1] for size in self.sizes)
+        return tuple(pct_runs(tasks, choices, depth) for depth in DEPTHS)
+
+    def lines(self) -> list[str]:
+        """In words, if none of them has failed."""
+        if not self.sizes:
+            return []
+        risk, size = rule_of_three(self.programs), _power(self.log10_schedules)
+        return [
+            f"Of {self.programs:,} programs none failed: fewer than {risk:.2%} of all such do (95 %).",
+            f"They showed {len(self.pairs):,} reads-from pairs; the next one will show {self.new_pairs:.2g} more.",
+            f"The median program has about {size} schedules.  {_pct(self.pct_runs)}",
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """For a machine."""
+        return {
+            "programs_that_fail_below": rule_of_three(self.programs),
+            "pairs": len(self.pairs),
+            "new_pairs": self.new_pairs,
+            "log10_schedules": round(self.log10_schedules, 2),
+            "pct_runs": list(self.pct_runs),
+        }
+
+
+def _power(log10: float) -> str:
+    return f"{10**log10:,.0f}" if log10 < 6 else f"10^{log10:.0f}"
+
+
+def _pct(budget: Sequence[int]) -> str:
+    each = ", ".join(f"{number:,} for depth {depth}" for depth, number in zip(DEPTHS, budget, strict=True))
+    return f"Runs of PCT that miss a bug with less than 1 %: {each}."

@@ -10,11 +10,14 @@ import toys
 from every_schedule import every_schedule
 from test_portfolio import random_program
 
+from fuzz.campaign import Campaign
 from fuzz.engine import direct
-from fuzz.search.estimates import Left, log_mean, pct_runs, rule_of_three, unseen_share
+from fuzz.search.estimates import Left, LeftOfMany, log_mean, pct_runs, rule_of_three, unseen_share
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.profile import Profile
 from fuzz.search.policies.urw import Urw
+from fuzz.subject import Subject
+from pagecache.kernels import LINUX_2026_MENDED
 
 
 def test_the_mean_of_numbers_that_no_float_can_hold() -> None:
@@ -64,8 +67,37 @@ def test_what_is_left_in_words() -> None:
 
     assert few.lines() == [
         "About 720 schedules; 3 classes of equal ones tried, the next run is of another one with probability 0.4.",
-        "Runs of PCT that would miss a bug with less than 1 %: 19 for depth 1, 184 for depth 2, 1,840 for depth 3.",
+        "Runs of PCT that miss a bug with less than 1 %: 19 for depth 1, 184 for depth 2, 1,840 for depth 3.",
     ]
     assert many.lines()[0].startswith("About 10^391 schedules; 1 classes")
     assert many.schedules == math.inf
     assert few.as_json() == {"log10_schedules": 2.86, "classes": 3, "new_class": 0.4, "pct_runs": [19, 184, 1840]}
+
+
+def test_what_is_left_of_all_programs() -> None:
+    left = LeftOfMany()
+    assert left.lines() == []
+    for pairs in ("ab", "ac", "ab", "b"):
+        left.note(pairs, 2, 40, 20 * math.log(10))
+
+    budget = "Runs of PCT that miss a bug with less than 1 %: 10 for depth 1, 368 for depth 2, 14,720 for depth 3."
+    assert left.lines() == [
+        "Of 4 programs none failed: fewer than 75.00% of all such do (95 %).",
+        "They showed 3 reads-from pairs; the next one will show 0.25 more.",
+        f"The median program has about 10^20 schedules.  {budget}",
+    ]
+    assert left.as_json() == {
+        "programs_that_fail_below": 0.75,
+        "pairs": 3,
+        "new_pairs": 0.25,
+        "log10_schedules": 20.0,
+        "pct_runs": [10, 368, 14720],
+    }
+
+
+def test_a_campaign_counts_what_is_left() -> None:
+    campaign = Campaign.search(Subject(LINUX_2026_MENDED), 0, 160)
+
+    assert campaign.left.programs > 15
+    assert len(campaign.left.pairs) > 20
+    assert campaign.left.log10_schedules > 3
