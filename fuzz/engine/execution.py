@@ -174,10 +174,11 @@ class Execution:
             self._history.events.append(Event("step", number, step=step, deviates=deviates))
         self.current = number
         self.steps += 1
+        after = watching.after
         try:
             following = routine.send(task)
         except StopIteration as stop:
-            objects = self._is_watched(step) and self._watch(watching.after, task, step)
+            objects = after and self._is_watched(step) and self._watch(after, task, step)
             if not objects and not self._return(number, stop.value):
                 self._begin_operation(number)
             return
@@ -185,8 +186,8 @@ class Execution:
             self.verdict = self._judge(error, f"{task} at {step}")
             return
         self._announce(number, following)
-        if self._is_watched(step) and self.verdict is None:
-            self._watch(watching.after, task, step)
+        if after and self._is_watched(step) and self.verdict is None:
+            self._watch(after, task, step)
 
     def visit(self, number: int) -> int:
         """Which visit of its pending call that task is about to make, from 1."""
@@ -307,7 +308,7 @@ class Execution:
     def _end(self) -> None:
         """Nobody can run any more: judge."""
         blocked = self._blocked()
-        self.verdict = judge_blocked(blocked)
+        self.verdict = judge_blocked(blocked) if blocked else None
         if self.verdict is not None:
             return
         asleep = [(task, self._operation(task.number)) for task in blocked if self.called[task.number]]

@@ -122,8 +122,12 @@ class Neighbours:
 
     def _change(self, made: list[Access]) -> list[Access]:
         """One thing changed: who reads what, or where a stretch is."""
-        changed = self._read_from_another(made) if self._random() < READS else None
-        return changed or self._move_a_stretch(made)
+        if self._random() < READS:
+            for _ in range(ATTEMPTS_MAX):
+                changed = self._read_from_another(made)
+                if changed is not None:
+                    return changed
+        return self._move_a_stretch(made)
 
     def _read_from_another(self, made: list[Access]) -> list[Access] | None:
         """An access right after a write of what it accesses; ``None`` if nobody else writes that."""
