@@ -5,7 +5,8 @@ from __future__ import annotations
 from pagecache.folio import folio_put, folio_unlock
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_target
+from pagecache.mm import Vma, find_vma, migration_entry_wait
+from pagecache.pte import Pte, pte_target, translate
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
 
@@ -33,9 +34,8 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
     while True:
         # Load or store, translation included: a TLB entry may outlive the page table's.
         await step("load" if store is None else "store", vma, index, target=pte_target(index), writes=store is not None)
-        folio = vma.tlb.get(index) or vma.ptes.get(index)
+        folio = translate(vma, index, write=store is not None)
         if folio is not None:
-            vma.tlb[index] = folio
             if store is not None:
                 folio.set_page_at(index, store)
             return folio.page_at(index)
@@ -44,7 +44,7 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
         if found is None:
             await up_read(vma.mm.mmap_lock)
             return "SIGSEGV"
-        vmf = Vmf(vma, index, waits=waits)
+        vmf = Vmf(vma, index, waits=waits, write=store is not None)
         error = await handle_mm_fault(vmf)
         if vmf.fault_type:
             # The mmap_lock has been released.
@@ -63,7 +63,7 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         An error (empty if there is none); look at ``vmf.fault_type`` first.
     """
     vma, index = vmf.vma, vmf.index
-    if index in vma.migrating:
+    if vma.migrating(index) is not None:
         await migration_entry_wait(vma, index)  # do_swap_page()
         return ""
     error, folio = await vma.mapping.kernel.shmem_fault(vmf)
@@ -84,9 +84,12 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     mapped = table.present and vma.pte_none(index)
     if mapped:
         await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
-        vma.ptes[index] = folio  # the lookup's reference becomes the mapping's
+        # vm_page_prot of shmem allows to write at once: there is no write-back for which to count dirty pages
+        # (vma_wants_writenotify()).  A write fault makes the entry dirty, too.
+        vma.ptes[index] = Pte(folio, write=True, dirty=vmf.write)  # the lookup's reference becomes the mapping's
         folio.mapcount += 1
     await spin_unlock(table.ptl)
+    folio.dirty |= vmf.write  # fault_dirty_shared_page()
     await folio_unlock(folio)
     if not mapped:
         await folio_put(folio)

@@ -9,6 +9,7 @@ The fast way takes no lock at all.  With interrupts off, so that whoever frees p
 Whoever unmaps a page and then counts its references (collapse, migration, reclaim) relies on 3: a reference that is
 got after the count is put again, unused (70cbc3cc78a9, 2ba99c5e0881).
 
+Only pins for writing (FOLL_WRITE): an entry that is not writable will not do, the fault that follows makes it so.
 A pin is a reference like any other here; the kernel counts it GUP_PIN_COUNTING_BIAS times, so that it can be told from
 others, which nothing in this model asks.  Left out: huge PMDs (there are no PMD mappings), FOLL_LONGTERM,
 FOLL_NOWAIT, fatal signals.
@@ -19,7 +20,8 @@ from __future__ import annotations
 from pagecache.fault import handle_mm_fault
 from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_try_get, folio_unlock
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, pte_target
+from pagecache.mm import Vma, find_vma
+from pagecache.pte import pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import UseAfterFree, step
 
@@ -55,18 +57,18 @@ async def _gup_fast_pte(vma: Vma, index: int) -> Folio | None:
     await step("ptep_get_lockless", vma, index, target=pte_target(index))
     if table.generation != generation:
         raise UseAfterFree(f"gup_fast() reads a page table of {vma} at index {index} that has been freed")
-    folio = vma.ptes.get(index)
-    if folio is None:
+    entry = vma.ptes.get(index)
+    if entry is None or entry.folio is None or not entry.write:
         return None
-    got = await folio_try_get(folio)
+    got = await folio_try_get(entry.folio)
     if not got:
         return None
     await step("ptep_get", vma, index, target=pte_target(index))
     if table.generation != generation:
         raise UseAfterFree(f"gup_fast() reads a page table of {vma} at index {index} that has been freed")
-    if table.present and vma.ptes.get(index) is folio:
-        return folio
-    await folio_put(folio)
+    if table.present and vma.ptes.get(index) == entry:
+        return entry.folio
+    await folio_put(entry.folio)
     return None
 
 
@@ -91,7 +93,7 @@ async def pin_user_pages_fast(vma: Vma, index: int) -> Folio | None:
         if folio is not None:
             await up_read(vma.mm.mmap_lock)
             return folio
-        vmf = Vmf(vma, index, waits=True)
+        vmf = Vmf(vma, index, waits=True, write=True)
         error = await handle_mm_fault(vmf)
         if vmf.fault_type:
             continue  # the mmap_lock has been released
@@ -106,9 +108,11 @@ async def _follow_page_pte(vma: Vma, index: int) -> Folio | None:
     if not table.present:
         return None
     await spin_lock(table.ptl)
-    folio = vma.ptes.get(index) if table.present else None
+    entry = vma.ptes.get(index) if table.present else None
+    folio = entry.folio if entry is not None and entry.write else None
     if folio is not None:
         await folio_get(folio)
+        folio.dirty = True  # FOLL_TOUCH
     await spin_unlock(table.ptl)
     return folio
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
-from pagecache.step import Target, Task, UseAfterFree, Wait, step
+from pagecache.pte import Pte, pte_target
+from pagecache.step import Task, UseAfterFree, Wait, step
 
 if TYPE_CHECKING:
     from pagecache.inode import AddressSpace
@@ -26,7 +27,6 @@ __all__ = [
     "pmdp_collapse_flush",
     "pte_clear",
     "pte_free_now",
-    "pte_target",
     "tlb_remove_table_sync_one",
     "userfaultfd_missing",
     "zap_page_range",
@@ -66,10 +66,8 @@ class PageTable:
 class Vma:
     """``struct vm_area_struct`` of a shared mapping, with its page table and what the TLB holds of it.
 
-    ``tlb`` maps an index to the folio through which the CPUs still reach it: an entry outlives the page
-    table's until flush_tlb_page().
-    ``migrating`` are the migration entries of the page table, by index, with the folio that is being moved: neither
-    present nor none.
+    ``ptes`` are the entries that are not none, by index.  ``tlb`` has those through which the CPUs still reach a
+    page: one outlives the page table's until flush_tlb_page().
     ``uffd_waiters`` are the tasks whose faults were reported to the userfaultfd and not yet woken.
     """
 
@@ -77,7 +75,6 @@ class Vma:
         "alive",
         "end",
         "mapping",
-        "migrating",
         "mm",
         "number",
         "ptes",
@@ -99,9 +96,8 @@ class Vma:
         self.uffd_missing = False
         self.uffd_waiters: list[tuple[Task, int]] = []
         self.tables = [PageTable(number, n) for n in range((end - 1 >> mapping.hpage_pmd_order) + 1)]
-        self.ptes: dict[int, Folio] = {}
-        self.migrating: dict[int, Folio] = {}
-        self.tlb: dict[int, Folio] = {}
+        self.ptes: dict[int, Pte] = {}
+        self.tlb: dict[int, Pte] = {}
 
     def __str__(self) -> str:
         return f"vma{self.number}"
@@ -114,16 +110,21 @@ class Vma:
 
     def pte_none(self, index: int) -> bool:
         """``pte_none()``: is there nothing in the entry for ``index``?"""
-        return index not in self.ptes and index not in self.migrating
+        return index not in self.ptes
+
+    def migrating(self, index: int) -> Folio | None:
+        """The folio that is being moved, if the entry for ``index`` is a migration entry."""
+        entry = self.ptes.get(index)
+        return None if entry is None else entry.migrating
+
+    def mapped(self, index: int) -> Folio | None:
+        """The folio that the page table maps at ``index``; ``None`` unless the entry is present."""
+        entry = self.ptes.get(index)
+        return None if entry is None else entry.folio
 
     def maps(self, index: int) -> bool:
         """Does it map this index of the file?"""
         return self.start <= index < self.end
-
-
-def pte_target(index: int) -> Target:
-    """The page at ``index`` as a CPU sees it through any mapping: page-table entry and content."""
-    return ("page", index)
 
 
 def userfaultfd_missing(vma: Vma) -> bool:
@@ -142,10 +143,13 @@ def find_vma(vma: Vma) -> Vma | None:
     return vma if vma.alive else None
 
 
-async def pte_clear(vma: Vma, index: int) -> Folio | None:
-    """``ptep_get_and_clear()``: empty the entry; under the page-table lock.  The TLB still has it."""
+async def pte_clear(vma: Vma, index: int) -> Pte:
+    """``ptep_get_and_clear()``: empty the entry, which is not none; under the page-table lock.  The TLB still has it.
+
+    The dirty bit is in what it returns: a store through the TLB that comes later faults, unless it was set before.
+    """
     await step("ptep_get_and_clear", vma, index, target=pte_target(index), writes=True)
-    return vma.ptes.pop(index, None)
+    return vma.ptes.pop(index)
 
 
 async def migration_entry_wait(vma: Vma, index: int) -> None:
@@ -156,7 +160,7 @@ async def migration_entry_wait(vma: Vma, index: int) -> None:
     """
     table = vma.table(index)
     await spin_lock(table.ptl)
-    folio = vma.migrating.get(index)
+    folio = vma.migrating(index)
     await spin_unlock(table.ptl)
     if folio is not None:
         await step(
@@ -188,9 +192,6 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
         if vma.table(mapped) is table:
             vma.ptes.pop(mapped, None)
             vma.tlb.pop(mapped, None)
-    for mapped in sorted(vma.migrating):
-        if vma.table(mapped) is table:
-            del vma.migrating[mapped]
 
 
 async def tlb_remove_table_sync_one(mm: Mm) -> None:
@@ -236,13 +237,11 @@ async def zap_page_range(vma: Vma, start: int, end: int) -> list[Folio]:
         await spin_lock(table.ptl)
         for index in range(first, last):
             if index in vma.ptes:
-                folio = await pte_clear(vma, index)
-                assert folio is not None
-                folio.mapcount -= 1
-                zapped.append(folio)
-            elif index in vma.migrating:
-                await pte_clear(vma, index)
-                del vma.migrating[index]
+                entry = await pte_clear(vma, index)
+                if entry.folio is not None:
+                    entry.folio.dirty |= entry.dirty  # folio_mark_dirty()
+                    entry.folio.mapcount -= 1
+                    zapped.append(entry.folio)
         await spin_unlock(table.ptl)
         for index in range(first, last):
             if index in vma.tlb:

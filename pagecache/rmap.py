@@ -5,7 +5,8 @@ from __future__ import annotations
 from pagecache.folio import Folio, drop_references, folio_put
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_clear, pte_target, zap_page_range
+from pagecache.mm import flush_tlb_page, pte_clear, zap_page_range
+from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
 
 __all__ = [
@@ -35,14 +36,15 @@ async def try_to_unmap(
         vma = mapping.i_mmap[number]
         for index in range(folio.index, folio.next_index):
             # page_vma_mapped_walk() peeks before it takes the lock: an entry can only go away.
-            if vma.ptes.get(index) is not folio:
+            if vma.mapped(index) is not folio:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl)
-            if vma.ptes.get(index) is folio:
-                await pte_clear(vma, index)
+            if vma.mapped(index) is folio:
+                entry = await pte_clear(vma, index)
                 if not batch_flush:
                     await flush_tlb_page(vma, index)
+                folio.dirty |= entry.dirty  # "Move the dirty bit to the folio now the pte is gone."
                 folio.mapcount -= 1
                 # page_remove_rmap(), then folio_put(): the cache's reference remains.
                 drop_references(folio, 1)
@@ -61,14 +63,15 @@ async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         for index in range(folio.index, folio.next_index):
-            if vma.ptes.get(index) is not folio:
+            if vma.mapped(index) is not folio:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl)
-            if vma.ptes.get(index) is folio:
-                await pte_clear(vma, index)
-                vma.migrating[index] = folio
+            if vma.mapped(index) is folio:
+                entry = await pte_clear(vma, index)
+                vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
                 await flush_tlb_page(vma, index)
+                folio.dirty |= entry.dirty
                 folio.mapcount -= 1
                 drop_references(folio, 1)
             await spin_unlock(table.ptl)
@@ -81,14 +84,14 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         for index in range(dst.index, dst.next_index):
-            if vma.migrating.get(index) is not src:
+            if vma.migrating(index) is not src:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl)
-            if vma.migrating.get(index) is src:
+            if vma.migrating(index) is src:
                 await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
-                del vma.migrating[index]
-                vma.ptes[index] = dst
+                entry = vma.ptes[index]
+                vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
                 dst.refcount += 1
                 dst.mapcount += 1
             await spin_unlock(table.ptl)

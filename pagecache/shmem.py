@@ -21,7 +21,8 @@ from pagecache.folio import (
     folio_unlock,
 )
 from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
-from pagecache.mm import Vma, pte_target, userfaultfd_missing
+from pagecache.mm import Vma, userfaultfd_missing
+from pagecache.pte import pte_target
 from pagecache.step import step
 from pagecache.xarray import (
     ValueEntry,
@@ -58,15 +59,16 @@ class Vmf:
 
     ``fault_type`` is empty, ``"VM_FAULT_RETRY"`` (the mmap_lock has been released, try again) or
     ``EVENT`` (the same, and the fault was left with the userfaultfd).  ``waits`` tells whether the
-    thread sleeps until user space has resolved its fault.
+    thread sleeps until user space has resolved its fault; ``write`` is FAULT_FLAG_WRITE.
     """
 
-    __slots__ = ("fault_type", "index", "vma", "waits")
+    __slots__ = ("fault_type", "index", "vma", "waits", "write")
 
-    def __init__(self, vma: Vma, index: int, *, waits: bool) -> None:
+    def __init__(self, vma: Vma, index: int, *, waits: bool, write: bool) -> None:
         self.vma = vma
         self.index = index
         self.waits = waits
+        self.write = write
         self.fault_type = ""
 
 

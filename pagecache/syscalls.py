@@ -15,7 +15,8 @@ from pagecache.locks import (
     up_read,
     up_write,
 )
-from pagecache.mm import Vma, find_vma, pte_target, zap_page_range
+from pagecache.mm import Vma, find_vma, zap_page_range
+from pagecache.pte import pte_target
 from pagecache.rmap import unmap_mapping_range
 from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step

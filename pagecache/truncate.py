@@ -7,7 +7,7 @@ from typing import Final
 from pagecache.filemap import filemap_remove_folio, find_get_entries, find_lock_entries, put_entry
 from pagecache.folio import ZERO, Folio, folio_lock, folio_put, folio_unlock
 from pagecache.inode import AddressSpace, Inode, shmem_recalc_inode
-from pagecache.mm import pte_target
+from pagecache.pte import pte_target
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem import SGP_READ
 from pagecache.shmem_swap import shmem_free_swap

@@ -11,7 +11,8 @@ from pagecache.filemap import filemap_remove_folio
 from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock
 from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
-from pagecache.mm import Vma, find_vma, pte_target, userfaultfd_missing
+from pagecache.mm import Vma, find_vma, userfaultfd_missing
+from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf, alloc_folio, shmem_add_to_page_cache
 from pagecache.step import UseAfterFree, Wait, step
 
@@ -243,7 +244,8 @@ async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
         await spin_unlock(table.ptl)
         return "EEXIST"
     await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
-    vma.ptes[index] = folio  # the allocation's reference becomes the mapping's
+    # Dirty, lest reclaim drop a page of a mapping that nobody writes to (dcf7fe9d8976).
+    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the allocation's reference becomes the mapping's
     folio.mapcount += 1
     await spin_unlock(table.ptl)
     await folio_add_lru(folio)

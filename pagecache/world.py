@@ -12,6 +12,7 @@ from pagecache.folio import Folio, Memory
 from pagecache.inode import BLOCKS_PER_PAGE, Inode
 from pagecache.kernel import Kernel
 from pagecache.mm import Mm, Vma
+from pagecache.pte import Pte
 from pagecache.step import Step
 from pagecache.xarray import ValueEntry, XArray, XaState, store_plainly
 
@@ -229,7 +230,7 @@ class World:
         for index in spec.mapped:
             folio = self.mapping.i_pages.slots[index]
             assert isinstance(folio, Folio)  # WorldSpec allows to map data only
-            vma.ptes[index] = folio
+            vma.ptes[index] = Pte(folio, write=True)  # as a load has left it
             vma.table(index).present = True
             folio.refcount += 1
             folio.mapcount += 1

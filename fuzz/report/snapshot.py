@@ -64,16 +64,10 @@ def _vma(vma: Vma) -> dict[str, Any]:
         "missing": vma.uffd_missing,
         "waiting": [f"{task} at {index}" for task, index in vma.uffd_waiters],
         "pages": [
-            {"index": index, "pte": _pte(vma, index), "tlb": _name(vma.tlb.get(index))}
+            {"index": index, "pte": _name(vma.ptes.get(index)), "tlb": _name(vma.tlb.get(index))}
             for index in range(vma.start, vma.end)
         ],
     }
-
-
-def _pte(vma: Vma, index: int) -> str | None:
-    if index in vma.migrating:
-        return f"migration of {vma.migrating[index]}"
-    return _name(vma.ptes.get(index))
 
 
 def _name(thing: object) -> str | None:

@@ -19,8 +19,9 @@ from typing import Final
 from pagecache.folio import Folio, folio_try_get
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import LINUX_2026_MENDED
-from pagecache.mm import Vma, pte_target
+from pagecache.mm import Vma
 from pagecache.operations import Collapse, PinWrite
+from pagecache.pte import pte_target
 from pagecache.step import step
 from pagecache.world import VmaSpec, WorldSpec
 
@@ -42,7 +43,7 @@ async def gup_fast(vma: Vma, index: int) -> Folio | None:
     await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number))
     if vma.alive and table.present:
         await step("ptep_get_lockless", vma, index, target=pte_target(index))
-        folio = vma.ptes.get(index)
+        folio = vma.mapped(index)
     if folio is not None:
         got = await folio_try_get(folio)
         if not got:

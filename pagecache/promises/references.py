@@ -31,7 +31,7 @@ def _swap_slots(world: World, folio: Folio) -> int:
 
 
 def _ptes(world: World, folio: Folio) -> int:
-    return sum(mapped is folio for vma in world.vmas for mapped in vma.ptes.values())
+    return sum(entry.folio is folio for vma in world.vmas for entry in vma.ptes.values())
 
 
 class ReferenceWatcher(Watcher):
@@ -44,11 +44,15 @@ class ReferenceWatcher(Watcher):
         del pending
         world = self.world
         for vma in world.vmas:
-            for index, folio in sorted(vma.ptes.items()):
-                if folio.freed:
+            for index in sorted(vma.ptes):
+                folio = vma.mapped(index)
+                if folio is not None and folio.freed:
                     return f"in the end {vma} maps index {index} to {folio}, which has been freed"
-            for index, folio in sorted(vma.migrating.items()):
-                return f"in the end {vma} has a migration entry for {folio} at index {index}, and nobody migrates it"
+            for index in sorted(vma.ptes):
+                folio = vma.migrating(index)
+                if folio is not None:
+                    what = f"a migration entry for {folio} at index {index}, and nobody migrates it"
+                    return f"in the end {vma} has {what}"
         for folio in world.memory.live():
             slots, ptes = _slots(world, folio), _ptes(world, folio)
             if folio.frozen_by is not None:

@@ -35,7 +35,7 @@ MAPPING_MUTANTS: Final = (
 +    await folio_unlock(folio)
      table = vma.table(index)
 @@
-     await spin_unlock(table.ptl)
+     folio.dirty |= vmf.write  # fault_dirty_shared_page()
 -    await folio_unlock(folio)
      if not mapped:
 """,
@@ -89,8 +89,8 @@ MAPPING_MUTANTS: Final = (
         "lock",
         """
 -            await spin_lock(table.ptl)
-             if vma.ptes.get(index) is folio:
-                 await pte_clear(vma, index)
+             if vma.mapped(index) is folio:
+                 entry = await pte_clear(vma, index)
                  if not batch_flush:
 @@
                  # page_remove_rmap(), then folio_put(): the cache's reference remains.
@@ -114,6 +114,7 @@ MAPPING_MUTANTS: Final = (
         """
                  if not batch_flush:
                      await flush_tlb_page(vma, index)
+                 folio.dirty |= entry.dirty  # "Move the dirty bit to the folio now the pte is gone."
 -                folio.mapcount -= 1
 """,
     ),

@@ -23,7 +23,7 @@ MIGRATE_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
-                 vma.migrating[index] = folio
+                 vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
 -                await flush_tlb_page(vma, index)
 """,
     ),
@@ -32,7 +32,7 @@ MIGRATE_MUTANTS: Final = (
         "rmap.py",
         "refcount",
         """
-                 await flush_tlb_page(vma, index)
+                 folio.dirty |= entry.dirty
                  folio.mapcount -= 1
 -                drop_references(folio, 1)
              await spin_unlock(table.ptl)
@@ -45,11 +45,11 @@ MIGRATE_MUTANTS: Final = (
         "recheck",
         """
              await spin_lock(table.ptl)
--            if vma.migrating.get(index) is src:
+-            if vma.migrating(index) is src:
 +            if vma.mapping is mapping:
                  await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
--                del vma.migrating[index]
-+                vma.migrating.pop(index, None)
+-                entry = vma.ptes[index]
++                entry = vma.ptes.get(index, Pte(None, write=True))
 """,
     ),
     Mutant(
@@ -57,7 +57,7 @@ MIGRATE_MUTANTS: Final = (
         "rmap.py",
         "refcount",
         """
-                 vma.ptes[index] = dst
+                 vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
 -                dst.refcount += 1
 """,
     ),
@@ -177,8 +177,9 @@ MIGRATE_MUTANTS: Final = (
         "mm.py",
         "flag",
         """
-                 await pte_clear(vma, index)
--                del vma.migrating[index]
+                 entry = await pte_clear(vma, index)
++                if entry.migrating is not None:
++                    vma.ptes[index] = entry
 """,
     ),
     Mutant(
@@ -187,7 +188,7 @@ MIGRATE_MUTANTS: Final = (
         "recheck",
         """
 -    must_wait = vma.pte_none(index)
-+    must_wait = index not in vma.ptes
++    must_wait = vma.mapped(index) is None
 """,
     ),
     Mutant(

@@ -204,9 +204,9 @@ SWAP_MUTANTS: Final = (
         "gup.py",
         "recheck",
         """
--    if table.present and vma.ptes.get(index) is folio:
-+    if folio.refcount:
-         return folio
+-    if table.present and vma.ptes.get(index) == entry:
++    if entry.folio.refcount:
+         return entry.folio
 """,
     ),
     Mutant(

@@ -238,4 +238,4 @@ def test_after_a_collapse_a_fault_builds_a_new_page_table_over_the_huge_page(ker
 
     assert fault.finish() == "d1"
     assert fault.visits("pte_alloc") == 1
-    assert here.vmas[0].ptes == {1: folio_at(here, 0)}
+    assert here.vmas[0].mapped(1) is folio_at(here, 0)

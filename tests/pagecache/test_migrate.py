@@ -201,7 +201,7 @@ def test_migration_entries_keep_neither_reference_nor_mapcount() -> None:
         "spin_unlock(ptl of vma0:0)",
         "up_read(i_mmap_rwsem)",
     ]
-    assert (folio.refcount, folio.mapcount, here.vmas[0].migrating) == (1, 0, {0: folio})
+    assert (folio.refcount, folio.mapcount, here.vmas[0].migrating(0)) == (1, 0, folio)
     assert untidy(here)[0] == "in the end vma0 has a migration entry for F0 at index 0, and nobody migrates it"
 
     run(remove_migration_ptes(here.mapping, folio, folio))

@@ -9,6 +9,7 @@ from pagecache.mm import (
     userfaultfd_missing,
     zap_page_range,
 )
+from pagecache.pte import Pte
 from pagecache.step import UseAfterFree
 from pagecache.syscalls import do_munmap
 from pagecache.world import VmaSpec, WorldSpec
@@ -52,7 +53,7 @@ def test_zapping_clears_and_flushes_and_leaves_the_references_to_the_caller() ->
     here = world(MAPPED)
     folio = folio_at(here, 1)
     vma = here.vmas[0]
-    vma.tlb[1] = folio
+    vma.tlb[1] = Pte(folio)
 
     assert steps(zap_page_range(vma, 1, 2)) == [
         "spin_lock(ptl of vma0:0)",
@@ -67,7 +68,7 @@ def test_zapping_clears_and_flushes_and_leaves_the_references_to_the_caller() ->
 def test_zapping_takes_the_lock_of_a_table_that_maps_nothing_there() -> None:
     here = world(MAPPED)
     vma = here.vmas[0]
-    vma.tlb[3] = folio_at(here, 3)
+    vma.tlb[3] = Pte(folio_at(here, 3))
     vma.table(3).present = True
 
     assert steps(zap_page_range(vma, 3, 4)) == [

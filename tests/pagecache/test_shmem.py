@@ -186,7 +186,7 @@ def test_allocation_fails_for_want_of_memory() -> None:
 def test_a_hole_of_a_registered_mapping_is_reported_to_a_fault_and_to_nobody_else() -> None:
     here = world(WorldSpec(DATA_HOLE.pages, vmas=(VmaSpec(missing=True),)))
     run(down_read(here.vmas[0].mm.mmap_lock))
-    fault = Vmf(here.vmas[0], 1, waits=False)
+    fault = Vmf(here.vmas[0], 1, waits=False, write=True)
 
     assert run(shmem_get_folio(here.inode, 1, SGP_CACHE, fault)) == ("", None)
     assert fault.fault_type == EVENT

@@ -8,6 +8,7 @@ from stepping import Hand, K, contents, folio_at, run, snapshot, world
 from pagecache.fault import access
 from pagecache.folio import ZERO
 from pagecache.inode import i_size_write
+from pagecache.pte import Pte
 from pagecache.step import Task
 from pagecache.syscalls import do_munmap, shmem_setattr
 from pagecache.userfaultfd import (
@@ -154,7 +155,7 @@ def test_filling_inserts_a_page_over_the_hole_and_maps_it(content: str) -> None:
     folio = folio_at(here, 1)
 
     assert contents(here) == ["d0", content]
-    assert here.vmas[0].ptes == {1: folio}
+    assert here.vmas[0].ptes == {1: Pte(folio, write=True, dirty=True)}
     assert (folio.refcount, folio.mapcount, folio.lru, folio.dirty) == (2, 1, True, True)
     assert (here.mapping.nrpages, here.inode.info.alloced, here.inode.i_blocks) == (2, 2, 16)
     assert folio.locked_by is None

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from stepping import contents, folio_at, untidy, world
 
+from pagecache.pte import Pte
 from pagecache.world import PAGES_MAX, VMAS_MAX, VmaSpec, World, WorldSpec
 from pagecache.xarray import ValueEntry
 
@@ -19,7 +20,7 @@ def test_a_world_is_what_its_specification_says() -> None:
 
     assert contents(here) == ["d0", None, "unwritten", None]
     assert (here.mapping.nrpages, here.inode.info.alloced, here.inode.i_blocks, here.inode.i_size) == (2, 2, 16, 2)
-    assert here.vmas[0].ptes == {0: folio_at(here, 0)}
+    assert here.vmas[0].ptes == {0: Pte(folio_at(here, 0), write=True)}
     assert (folio_at(here, 0).refcount, folio_at(here, 0).mapcount) == (2, 1)
     assert here.vmas[0].table(0).present
     assert not here.vmas[0].table(2).present
