@@ -111,8 +111,8 @@ async def _follow_page_pte(vma: Vma, index: int) -> Folio | None:
     entry = vma.ptes.get(index) if table.present else None
     folio = entry.folio if entry is not None and entry.write else None
     if folio is not None:
-        await folio_get(folio)
         folio.dirty = True  # FOLL_TOUCH
+        await folio_get(folio)
     await spin_unlock(table.ptl)
     return folio
 

@@ -224,7 +224,6 @@ SWAP_MUTANTS: Final = (
         "gup.py",
         "refcount",
         """
--    if folio is not None:
 -        await folio_get(folio)
      await spin_unlock(table.ptl)
 """,
