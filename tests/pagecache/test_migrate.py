@@ -45,7 +45,7 @@ def test_another_folio_takes_the_place_of_the_old_one() -> None:
     assert new is not old
     assert old.freed
     assert (new.refcount, new.mapcount, new.dirty, new.uptodate, new.lru) == (2, 1, True, True, True)
-    assert here.vmas[0].ptes == {0: new}
+    assert here.vmas[0].mapped(0) is new
     assert contents(here) == ["d0", "d1"]
     assert untidy(here) == []
 
