@@ -58,7 +58,7 @@ def test_a_large_folio_stays_one_entry(kernel: str) -> None:
     new = folio_at(here, 2)
     assert folio_at(here, 3) is new
     assert [here.mapping.i_pages.order_at(index) for index in range(4)] == [1, 1, 1, 1]
-    assert (new.refcount, new.mapcount, here.vmas[0].ptes[3]) == (3, 1, new)
+    assert (new.refcount, new.mapcount, here.vmas[0].mapped(3)) == (3, 1, new)
     assert contents(here) == ["d0", "d1", "d2", "d3"]
     assert untidy(here) == []
 
@@ -205,7 +205,7 @@ def test_migration_entries_keep_neither_reference_nor_mapcount() -> None:
     assert untidy(here)[0] == "in the end vma0 has a migration entry for F0 at index 0, and nobody migrates it"
 
     run(remove_migration_ptes(here.mapping, folio, folio))
-    assert (folio.refcount, folio.mapcount, here.vmas[0].ptes) == (2, 1, {0: folio})
+    assert (folio.refcount, folio.mapcount, here.vmas[0].mapped(0)) == (2, 1, folio)
 
 
 @pytest.mark.parametrize(
