@@ -1,48 +1,69 @@
-"""Splitting a huge folio (``mm/huge_memory.c``)."""
+"""Splitting a large folio (``mm/huge_memory.c``)."""
 
 from __future__ import annotations
 
-from pagecache.folio import Folio, folio_put, folio_ref_freeze, folio_unlock, vm_bug_on_folio
+from pagecache.folio import Folio, folio_put, folio_ref_freeze, folio_trylock, folio_unlock, vm_bug_on_folio
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, up_read
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem_charge import shmem_uncharge_6_6
 from pagecache.step import step
 from pagecache.xarray import (
+    Entry,
     XaState,
     xas_destroy,
     xas_get_order,
     xas_load,
     xas_lock_irq,
-    xas_set,
+    xas_set_order,
     xas_split,
     xas_split_alloc,
     xas_store,
     xas_unlock_irq,
 )
 
-__all__ = ["split_folio"]
+__all__ = ["split_folio", "split_huge_pages"]
 
 
-async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
-    """``split_huge_page_to_list()`` of a locked huge folio with one reference of the caller.
+async def split_huge_pages(mapping: AddressSpace, index: int, order: int) -> None:
+    """``split_huge_pages_in_file()`` of one folio: what writing to ``split_huge_pages`` in debugfs does.
 
-    The folio becomes its own first page; the other pages become folios of their own, except those
-    behind the end of the file, which leave the page cache.
+    A folio that is small enough, or whose lock is taken, is left alone; and whether a split succeeds nobody is told.
+    """
+    entry: Entry = await mapping.kernel.filemap_get_entry(mapping, index)
+    if not isinstance(entry, Folio):
+        return
+    locked = False
+    if entry.order > order:
+        locked = await folio_trylock(entry)
+    if locked:
+        if entry.mapping is mapping and entry.order > order:
+            await mapping.kernel.split_folio(mapping, entry, order)
+        await folio_unlock(entry)
+    await folio_put(entry)
+
+
+async def split_folio(mapping: AddressSpace, folio: Folio, new_order: int = 0) -> str:
+    """``split_huge_page_to_list_to_order()`` of a locked large folio with one reference of the caller.
+
+    The folio becomes its own first part of ``new_order``; the other parts become folios of their own, except those
+    wholly behind the end of the file, which leave the page cache.  (Folios of shmem are split to other orders than 0
+    since 6.15.)
 
     Returns:
         Empty; ``"EAGAIN"`` if somebody else holds a reference; ``"EBUSY"`` if it has left the cache; ``"ENOMEM"``
         without memory for the nodes.
 
-    Leaves out: migration entries (a file's pages are simply unmapped and
-    faulted in again), the deferred split queue.
+    Leaves out: migration entries (a file's pages are simply unmapped and faulted in again), the deferred split queue,
+    splits into parts of several orders (folio_split(), since 6.15: truncate_inode_partial_folio() leaves large what
+    lies apart from the cut).
     """
     if folio.mapping is None:
         return "EBUSY"
     inode = mapping.host
     current = await down_read(mapping.i_mmap_rwsem)
     vm_bug_on_folio(folio.locked_by is not current, folio, f"split by {current} without its lock")
-    xas = XaState(mapping.i_pages, folio.index)
+    xas = XaState(mapping.i_pages, folio.index, new_order)
     await xas_split_alloc(xas, folio, folio.order)
     if xas.error:
         await up_read(mapping.i_mmap_rwsem)
@@ -67,18 +88,19 @@ async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
         await xas_destroy(xas)
         return "EAGAIN"
 
-    # One entry becomes an entry for each page, all of them the head as yet; in 4.8 each page had its own.
+    # One entry becomes an entry for each part, all of them the head as yet; in 4.8 each page had its own.
     order = await xas_get_order(xas)
-    if order:
+    if order > new_order:
         await xas_split(xas, folio, order)
     # The tails, from the last: each comes to life with its own slot while the head is still frozen,
     # so that a lookup that finds the head in a tail's slot spins until the tail is stored.
     tails: list[Folio] = []
     dropped = 0
-    for offset in range(folio.nr_pages - 1, 0, -1):
-        tail = mapping.memory.new_folio(0)
+    nr = 1 << new_order
+    for offset in range(folio.nr_pages - nr, 0, -nr):
+        tail = mapping.memory.new_folio(new_order)
         tail.index = folio.index + offset
-        tail.pages[0] = folio.pages[offset]
+        tail.pages = folio.pages[offset : offset + nr]
         tail.mapping = mapping
         tail.uptodate = folio.uptodate
         tail.dirty = folio.dirty
@@ -87,20 +109,22 @@ async def split_folio(mapping: AddressSpace, folio: Folio) -> str:
         tail.locked_by = current
         current.held.append(tail)
         tails.append(tail)
-        xas_set(xas, tail.index)
         if tail.index >= end:
-            # Behind the end of the file: it leaves the cache, and the reference it would have had.
+            # Behind the end of the file: it leaves the cache, and the references it would have had.
+            xas_set_order(xas, tail.index, new_order)
             await xas_store(xas, None)
             tail.mapping = None
-            mapping.nrpages -= 1
-            dropped += 1
+            mapping.nrpages -= nr
+            dropped += nr
         else:
-            tail.refcount = 2  # the cache's and ours
+            tail.refcount = nr + 1  # the cache's and ours
+            # Its siblings are there already, and lead to the slot that is stored.
+            xas_set_order(xas, tail.index, 0)
             await xas_store(xas, tail)
-    await step("folio_ref_unfreeze", folio, 2, target=("refcount", folio.number), writes=True)
-    folio.pages = folio.pages[:1]
-    folio.order = 0
-    folio.refcount = 2
+    await step("folio_ref_unfreeze", folio, nr + 1, target=("refcount", folio.number), writes=True)
+    folio.pages = folio.pages[:nr]
+    folio.order = new_order
+    folio.refcount = nr + 1
     folio.frozen_by = None
     await xas_unlock_irq(xas)
     if dropped:

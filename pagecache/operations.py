@@ -19,6 +19,7 @@ from pagecache.fault import access
 from pagecache.filemap import SEEK_DATA, SEEK_HOLE
 from pagecache.folio import ZERO
 from pagecache.gup import dma_write, pin_user_pages_fast, unpin_user_pages_dirty_lock
+from pagecache.huge_memory import split_huge_pages
 from pagecache.migrate import migrate_pages
 from pagecache.syscalls import (
     do_munmap,
@@ -52,6 +53,7 @@ __all__ = [
     "Result",
     "SeekData",
     "SeekHole",
+    "Split",
     "Stat",
     "Store",
     "Touch",
@@ -207,6 +209,27 @@ class Migrate(Operation):
     async def run(self, world: World, tag: str) -> Result:
         error = await migrate_pages(world.mapping, self.index)
         return error or 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Split(Operation):
+    """Split of a large folio into parts of ``order``, through ``split_huge_pages`` in debugfs.
+
+    Result: 0, whatever became of it.
+    """
+
+    task_name: ClassVar[str] = "split"
+    index: int
+    order: int = 0
+
+    def problem(self, world: WorldSpec) -> str:
+        if self.order >= world.hpage_order:
+            return f"order is {self.order}, but a huge page has {world.hpage_order}; choose a lower one"
+        return super(Split, self).problem(world)
+
+    async def run(self, world: World, tag: str) -> Result:
+        await split_huge_pages(world.mapping, self.index, self.order)
+        return 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -391,6 +414,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     PageOut,  # memory management behind everybody's back
     PinWrite,  # a reference that outlives every lock
     Migrate,
+    Split,
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

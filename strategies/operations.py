@@ -21,6 +21,7 @@ from pagecache.operations import (
     Read,
     SeekData,
     SeekHole,
+    Split,
     Stat,
     Store,
     Touch,
@@ -59,6 +60,10 @@ def _length(draw: Draw, world: WorldSpec, before: list[Any], like: int) -> int:
 
 def _size(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
     return draw.integer(0, len(world.pages), like)
+
+
+def _order(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.integer(0, world.hpage_order - 1, like)
 
 
 def _keep_size(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
@@ -105,6 +110,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     PageOut: (_index,),
     PinWrite: (_index, _vma_of_index),
     Migrate: (_index,),
+    Split: (_index, _order),
 }
 """How each operation's fields are drawn, in their order."""
 

@@ -23,6 +23,7 @@ from pagecache.operations import (
     Read,
     SeekData,
     SeekHole,
+    Split,
     Stat,
     Store,
     Touch,
@@ -51,6 +52,7 @@ from pagecache.promises.file_spec import (
     has_data,
 )
 from pagecache.promises.syscall_spec import Counting, Fallocating, Punching, Reading, Seeking, Truncating, Writing
+from pagecache.world import PAGES_MAX
 
 __all__ = [
     "BEHAVIOURS",
@@ -61,6 +63,7 @@ __all__ = [
     "Migrating",
     "Pinning",
     "Reclaiming",
+    "Splitting",
     "Supplying",
 ]
 
@@ -285,6 +288,32 @@ class Migrating(Behaviour):
         yield done(ANY_ERROR), moment.size, cell
 
 
+class Splitting(Behaviour):
+    """The split of a large folio: no page of the file changes, but what the folio has behind the end of the file goes.
+
+    It looks at ``i_size`` once, before ("EOF may change from under us"), and takes no ``i_rwsem``.
+    """
+
+    __slots__ = ()
+    operation: Split
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        yield done(0), moment.size, cell
+        if phase == FIRST:
+            yield ("cut", moment.size), moment.size, cell
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        match phase:
+            case ("cut", int(end)):
+                return range(end, PAGES_MAX)
+        return ()
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del phase
+        if cell.locker == NOBODY and self.may_be_huge(index, moment):
+            yield cell._replace(content=HOLE)
+
+
 class Mapping(Behaviour):
     """``munmap()``, ``UFFDIO_REGISTER``, ``UFFDIO_UNREGISTER``: no page of the file changes.
 
@@ -303,6 +332,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     PageOut: Reclaiming,
     PinWrite: Pinning,
     Migrate: Migrating,
+    Split: Splitting,
     Touch: Accessing,
     Read: Reading,
     Write: Writing,

@@ -324,8 +324,8 @@ MAPPING_MUTANTS: Final = (
         "huge_memory.py",
         "accounting",
         """
--            mapping.nrpages -= 1
-             dropped += 1
+-            mapping.nrpages -= nr
+             dropped += nr
 """,
     ),
     Mutant(
@@ -341,8 +341,8 @@ MAPPING_MUTANTS: Final = (
         "huge_memory.py",
         "flag",
         """
--        tail.pages[0] = folio.pages[offset]
-+        tail.pages[0] = folio.pages[0]
+-        tail.pages = folio.pages[offset : offset + nr]
++        tail.pages = folio.pages[:nr]
 """,
     ),
     Mutant(

@@ -22,6 +22,7 @@ from pagecache.operations import (
     Result,
     SeekData,
     SeekHole,
+    Split,
     Stat,
     Store,
     Touch,
@@ -102,6 +103,9 @@ class SparseFile:
                 return 0
             case Migrate(index):
                 return 0 if index in self.pages.keys() - self.out else "ENOENT"
+            case Split(index, order):
+                self.split(index, 1 << order)
+                return 0
             case PinWrite(index, vma):
                 answer = self.access(Store(index, vma), index, vma, tag)
                 return "EFAULT" if answer in ("SIGBUS", "SIGSEGV") else answer
@@ -132,6 +136,17 @@ class SparseFile:
         found = (at for at in range(index, self.size) if self.has_data(at) is data)
         end: Result = "ENXIO" if data or index >= self.size else self.size
         return next(found, end)
+
+    def split(self, index: int, nr: int) -> None:
+        """Cut the large folio at ``index`` into parts of ``nr`` pages; those behind the end of the file go."""
+        for first, behind in sorted(self.large):
+            if first <= index < behind and nr < behind - first:
+                end = max(self.size, self.fallocend)
+                parts = [(part, part + nr) for part in range(first, behind, nr)]
+                kept = {part for part in parts if part[0] < end or part[0] == first}
+                self.large = self.large - {(first, behind)} | (kept if nr > 1 else set())
+                gone = {page for part in parts if part not in kept for page in range(*part)}
+                self.pages = {page: content for page, content in self.pages.items() if page not in gone}
 
     def remove(self, start: int, end: int) -> None:
         """Remove a range, and cut the large folios at its ends."""

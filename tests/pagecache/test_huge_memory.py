@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from stepping import Hand, K, contents, folio_at, run, snapshot, world
+from stepping import Hand, K, contents, folio_at, run, snapshot, steps, untidy, world
 
 from pagecache.fault import access
 from pagecache.filemap import filemap_get_entry
 from pagecache.folio import folio_get, folio_lock, folio_put
-from pagecache.huge_memory import split_folio
+from pagecache.huge_memory import split_folio, split_huge_pages
 from pagecache.inode import shmem_recalc_inode
 from pagecache.step import KernelBug, Task
 from pagecache.world import VmaSpec, World, WorldSpec
@@ -155,3 +155,58 @@ def test_splitting_a_folio_that_is_not_locked_is_a_kernel_bug() -> None:
 
     with pytest.raises(KernelBug, match="split by B without its lock"):
         run(split_folio(here.mapping, folio_at(here, 0)), B)
+
+
+EIGHT = WorldSpec(("data",) * 8, 3, 8, (VmaSpec(end=8, mapped=(0, 5)),), ((0, 3),))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_folio_is_split_into_parts_of_a_lower_order(order: int) -> None:
+    here = world(EIGHT, "linux-2026")
+    nr = 1 << order
+
+    run(split_huge_pages(here.mapping, 3, order))
+
+    assert contents(here) == [f"d{index}" for index in range(8)]
+    parts = [folio_at(here, index) for index in range(0, 8, nr)]
+    assert [(part.order, part.index, part.refcount) for part in parts] == [(order, n, nr) for n in range(0, 8, nr)]
+    assert [here.mapping.i_pages.order_at(index) for index in range(8)] == [order] * 8
+    assert (here.mapping.nrpages, here.vmas[0].ptes) == (8, {})
+    assert untidy(here) == []
+
+    run(split_huge_pages(here.mapping, 3, 0))
+    orders = [0 if index // nr == 3 // nr else order for index in range(8)]
+    assert [here.mapping.i_pages.order_at(index) for index in range(8)] == orders
+    assert untidy(here) == []
+
+
+def test_a_part_wholly_behind_the_end_of_the_file_leaves_the_cache() -> None:
+    here = world(EIGHT, "linux-2026")
+    here.inode.i_size = 5
+
+    run(split_huge_pages(here.mapping, 0, 1))
+
+    assert contents(here) == ["d0", "d1", "d2", "d3", "d4", "d5", None, None]
+    assert (here.mapping.nrpages, here.inode.info.alloced) == (6, 6)
+    assert untidy(here) == []
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_split_that_fails_leaves_everything_as_it_was(order: int) -> None:
+    here = world(WorldSpec(("data",) * 8, 3, 8, (VmaSpec(end=8),), ((0, 3),)), "linux-2026")
+    before = snapshot(here)
+    run(folio_get(folio_at(here, 0)), B)
+
+    run(split_huge_pages(here.mapping, 0, order))
+    run(folio_put(folio_at(here, 0)), B)
+
+    assert snapshot(here) == before
+    assert here.mapping.i_pages.nr_spares == 0
+
+
+def test_what_is_small_enough_is_left_alone() -> None:
+    here = world(WorldSpec(("data",) * 4, 2, 4, (VmaSpec(end=4),), ((0, 1),)), "linux-2026")
+
+    assert "folio_trylock(H0)" not in steps(split_huge_pages(here.mapping, 0, 1))
+    run(folio_lock(folio_at(here, 0)), B)
+    assert "can_split_folio(H0)" not in steps(split_huge_pages(here.mapping, 0, 0))

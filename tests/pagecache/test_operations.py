@@ -21,6 +21,7 @@ from pagecache.operations import (
     Result,
     SeekData,
     SeekHole,
+    Split,
     Stat,
     Store,
     Touch,
@@ -74,6 +75,7 @@ def _fresh_task() -> None:
         (Migrate(0), 0, None),
         (Migrate(1), "ENOENT", None),
         (Migrate(2), 0, None),
+        (Split(0), 0, None),
     ],
     ids=repr,
 )
@@ -120,6 +122,7 @@ def test_an_operation_is_shown_without_what_is_default() -> None:
         (PunchHole(0, 0), "length is 0"),
         (Collapse(1), "start is 1; with hpage_order 1 it must be a multiple of 2"),
         (Collapse(2), ""),
+        (Split(0, 1), "order is 1, but a huge page has 1; choose a lower one"),
         (Truncate(4), ""),
     ],
 )

@@ -49,6 +49,8 @@ def worlds(draw: st.DrawFn) -> WorldSpec:
         VmaSpec("B", second, count, missing=draw(st.booleans())),
     )
     even = range(0, count, 2)
+    if order == 2 and set(pages[:4]) == {"data"} and draw(st.booleans()):
+        return WorldSpec(tuple(pages), hpage_order=order, size=size, vmas=vmas, large=((0, 2),))
     large = [(first, 1) for first in even if pages[first] == pages[first + 1] == "data" and draw(st.booleans())]
     return WorldSpec(tuple(pages), hpage_order=order, size=size, vmas=vmas, large=tuple(large))
 
@@ -72,6 +74,7 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
         "size": st.integers(0, pages),
         "length": st.integers(1, pages),
         "keep_size": st.booleans(),
+        "order": st.integers(0, spec.hpage_order - 1),
         "vma": st.integers(0, len(spec.vmas) - 1),
     }
     return {field.name: values[field.name] for field in fields(operation)}
