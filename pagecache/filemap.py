@@ -22,6 +22,7 @@ from pagecache.xarray import (
     XaState,
     xa_is_retry,
     xas_find,
+    xas_get_order,
     xas_load,
     xas_lock_irq,
     xas_reload,
@@ -134,6 +135,12 @@ async def find_lock_entries(mapping: AddressSpace, start: int, last: int) -> lis
             break
         index = xas.index
         if not isinstance(entry, Folio):
+            order = await xas_get_order(xas)
+            base = index >> order << order
+            if base < start:
+                continue
+            if base + (1 << order) - 1 > last:
+                break
             found.append((index, entry))
             continue
         if entry.index < start or entry.next_index - 1 > last:

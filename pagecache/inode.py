@@ -91,7 +91,7 @@ class AddressSpace:
         self.i_mmap_rwsem = RwSemaphore("i_mmap_rwsem", "i_mmap_rwsem")
         self.i_mmap: list[Vma] = []
         self.memory = memory
-        self.swap = SwapDevice(i_pages.nr_slots)
+        self.swap = SwapDevice(i_pages.nr_slots, hpage_pmd_order)
         self.kernel = kernel
 
 

@@ -47,6 +47,7 @@ class Kernel:
     shmem_fault: KernelFunction
     shmem_swapin_folio: KernelFunction
     shmem_writepage: KernelFunction
+    shmem_free_swap: KernelFunction
     remove_mapping: KernelFunction
     shmem_setattr: KernelFunction
     shmem_undo_range: KernelFunction

@@ -47,7 +47,7 @@ from pagecache.shmem_charge import (
     shmem_uncharge_4_8,
     shmem_uncharge_6_6,
 )
-from pagecache.shmem_swap import shmem_swapin_folio, shmem_writepage
+from pagecache.shmem_swap import shmem_free_swap, shmem_swapin_folio, shmem_writepage
 from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
@@ -81,6 +81,7 @@ LINUX_6_2: Final = Kernel(
     shmem_fault=shmem_fault,
     shmem_swapin_folio=shmem_swapin_folio,
     shmem_writepage=shmem_writepage,
+    shmem_free_swap=shmem_free_swap,
     remove_mapping=remove_mapping,
     shmem_setattr=shmem_setattr,
     shmem_undo_range=shmem_undo_range,

@@ -28,6 +28,7 @@ from pagecache.xarray import (
     ValueEntry,
     XaState,
     xas_find_conflict,
+    xas_get_order,
     xas_lock_irq,
     xas_nomem,
     xas_set_err,
@@ -83,7 +84,9 @@ async def alloc_folio(memory: Memory, order: int) -> Folio | None:
 async def shmem_add_to_page_cache(
     folio: Folio, mapping: AddressSpace, index: int, expected: ValueEntry | None = None
 ) -> str:
-    """``shmem_add_to_page_cache()`` of a small folio over a hole, or where ``expected`` stands.
+    """``shmem_add_to_page_cache()``: over a hole, or where ``expected`` stands and the entries that follow it.
+
+    "The range must either be empty, or filled with expected swap entries": of one order or another, but of all slots.
 
     Returns:
         Empty; ``"EEXIST"`` if anything else stands there, a RETRY entry included; ``"ENOMEM"`` without memory for
@@ -95,8 +98,13 @@ async def shmem_add_to_page_cache(
     xas = XaState(mapping.i_pages, index, folio.order)
     while True:
         await xas_lock_irq(xas)
+        following = expected.value if expected is not None else 0
         conflict = await xas_find_conflict(xas)
-        if conflict != expected:
+        while expected is not None and conflict == ValueEntry(following):
+            order = await xas_get_order(xas)
+            following += 1 << order
+            conflict = await xas_find_conflict(xas)
+        if conflict is not None or (expected is not None and following != expected.value + folio.nr_pages):
             xas_set_err(xas, "EEXIST")
         else:
             await xas_store(xas, folio)

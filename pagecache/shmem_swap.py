@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagecache.folio import ZERO, Folio, drop_references, folio_lock, folio_mark_uptodate, folio_put, folio_unlock
 from pagecache.inode import AddressSpace, Inode, shmem_recalc_inode
-from pagecache.locks import spin_lock, spin_unlock
+from pagecache.locks import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.step import KernelBug, step
 from pagecache.swap import (
@@ -12,15 +12,36 @@ from pagecache.swap import (
     delete_from_swap_cache,
     folio_alloc_swap,
     free_swap_and_cache,
-    read_swap_cache,
     swap_cache_get_folio,
     swap_free,
     swap_shmem_alloc,
     swap_writepage,
+    swapin_sync,
 )
-from pagecache.xarray import ValueEntry, XaState, xa_cmpxchg, xas_load, xas_lock_irq, xas_store, xas_unlock_irq
+from pagecache.xarray import (
+    ValueEntry,
+    XaState,
+    xa_is_retry,
+    xas_get_order,
+    xas_load,
+    xas_lock_irq,
+    xas_nomem,
+    xas_retry,
+    xas_set_err,
+    xas_set_order,
+    xas_store,
+    xas_try_split,
+    xas_try_split_min_order,
+    xas_unlock_irq,
+)
 
-__all__ = ["shmem_confirm_swap", "shmem_free_swap", "shmem_swapin_folio", "shmem_writepage"]
+__all__ = [
+    "shmem_confirm_swap",
+    "shmem_free_swap",
+    "shmem_split_swap_entry",
+    "shmem_swapin_folio",
+    "shmem_writepage",
+]
 
 
 async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
@@ -32,7 +53,8 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
     Returns:
         True if it has been written, and unlocked; false if it stays: it is dirty again, and locked.
 
-    Leaves out: shmem_swaplist and its mutex (nothing walks it), large folios, which are split first.
+    Leaves out: shmem_swaplist and its mutex (nothing walks it), splitting a large folio that the end of the file cuts
+    through, or for which there are no consecutive slots: it stays.
     """
     inode = mapping.host
     if not folio.uptodate:
@@ -44,15 +66,15 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
         if keep:
             folio.dirty = True
             return False
-        folio.pages[0] = ZERO
+        folio.pages = [ZERO] * folio.nr_pages
         await folio_mark_uptodate(folio)
-    entry = await folio_alloc_swap(mapping.swap)
+    entry = await folio_alloc_swap(mapping.swap, folio.order)
     if entry < 0:
         folio.dirty = True
         return False
     add_to_swap_cache(mapping.swap, folio, entry)
-    await shmem_recalc_inode(inode, 0, 1)
-    await swap_shmem_alloc(mapping.swap, entry)
+    await shmem_recalc_inode(inode, 0, folio.nr_pages)
+    await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
     await _shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
     if folio.mapcount:
         raise KernelBug(f"shmem_writepage(): {folio} is mapped")
@@ -69,66 +91,147 @@ async def _shmem_delete_from_page_cache(mapping: AddressSpace, folio: Folio, rad
         raise KernelBug(f"shmem_delete_from_page_cache(): {entry} where {folio} should be")
     await xas_store(xas, radswap)
     folio.mapping = None
-    mapping.nrpages -= 1
+    mapping.nrpages -= folio.nr_pages
     await xas_unlock_irq(xas)
     await step("folio_put", folio, target=("refcount", folio.number), writes=True)
-    drop_references(folio, 1)
+    drop_references(folio, folio.nr_pages)
 
 
-async def shmem_confirm_swap(mapping: AddressSpace, index: int, swap: ValueEntry) -> bool:
-    """``shmem_confirm_swap()``: is that still what stands there?  Without a lock."""
-    entry = await mapping.kernel.filemap_get_entry(mapping, index)
-    if isinstance(entry, Folio):
-        await folio_put(entry)
-    return bool(entry == swap)
+async def shmem_confirm_swap(mapping: AddressSpace, index: int, swap: ValueEntry) -> int:
+    """``shmem_confirm_swap()``: is that still what stands there?  Without a lock.
+
+    Returns:
+        The order of the entry; -1 if it is another one.
+    """
+    order = -1
+    xas = XaState(mapping.i_pages, index)
+    await rcu_read_lock()
+    while True:
+        entry = await xas_load(xas)
+        if not xa_is_retry(entry):
+            break
+        await xas_retry(xas)
+    if entry == swap:
+        order = await xas_get_order(xas)
+    await rcu_read_unlock()
+    return order
 
 
-async def shmem_swapin_folio(inode: Inode, index: int, swap: ValueEntry) -> tuple[str, Folio | None]:
-    """``shmem_swapin_folio()``: bring the page back that stood at ``index`` as ``swap`` a moment ago.
+async def shmem_split_swap_entry(mapping: AddressSpace, index: int, swap: ValueEntry) -> str:
+    """``shmem_split_swap_entry()``: split the large entry ``swap``, so that the page at ``index`` has one of its own.
 
-    1. Find it in the swap cache, or read it.
-    2. Lock it.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by this
-       entry, and the file must still refer to it: it may have been brought in, written to and sent out meanwhile.
-    3. Insert it where ``swap`` is expected, forget it in the swap cache, free the slot.
+    What is beside it keeps as large entries as it can, each with the number of its own first slot: the entry is split
+    step by step, none of which needs more than one node (xas_try_split_min_order(), since 6.15).
+
+    Returns:
+        Empty; ``"EEXIST"`` if something else stands there by now; ``"ENOMEM"``.
+    """
+    xas = XaState(mapping.i_pages, index)
+    while True:
+        await xas_lock_irq(xas)
+        old = await xas_load(xas)
+        order = 0
+        if old == swap:
+            order = await xas_get_order(xas)
+        else:
+            xas_set_err(xas, "EEXIST")
+        first = index >> order << order
+        while order and not xas.error:
+            aligned = index >> order << order
+            split_order = xas_try_split_min_order(xas.xa, order)
+            xas_set_order(xas, index, split_order)
+            await xas_try_split(xas, ValueEntry(swap.value + aligned - first), order)
+            if xas.error:
+                break
+            # Each entry gets the number of its own slot: they are consecutive.
+            for part in range(aligned, aligned + (1 << order), 1 << split_order):
+                entry = XaState(mapping.i_pages, part)
+                entry.locked = True
+                await xas_store(entry, ValueEntry(swap.value + part - first))
+            order = split_order
+        await xas_unlock_irq(xas)
+        again = await xas_nomem(xas)
+        if not again:
+            return xas.error
+
+
+async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tuple[str, Folio | None]:
+    """``shmem_swapin_folio()`` of 6.17: bring the page back that stood at ``index`` as ``entry`` a moment ago.
+
+    1. Find it in the swap cache, or read it; of a large entry, the whole of it if there is memory, else this page.
+    2. If the folio is smaller than the entry, split the entry.
+    3. Lock the folio.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by
+       this entry, and the file must still refer to it: it may have been brought in, written to and sent out meanwhile.
+    4. Insert it where its entries are expected, forget it in the swap cache, free the slots.
 
     Returns:
         ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; and the folio, locked.
     """
     mapping = inode.i_mapping
-    folio = await swap_cache_get_folio(mapping.swap, swap.value)
+    order = await shmem_confirm_swap(mapping, index, entry)
+    if order < 0:
+        return "EEXIST", None
+    swap = entry.value + index - (index >> order << order)
+    folio = await swap_cache_get_folio(mapping.swap, swap)
     if folio is None:
-        error, folio = await read_swap_cache(mapping.swap, mapping.memory, swap.value)
+        error, folio = await swapin_sync(mapping.swap, mapping.memory, swap, order)
         if folio is None:
-            confirmed = await shmem_confirm_swap(mapping, index, swap)
-            return (error or "EIO") if confirmed else "EEXIST", None
+            still = await shmem_confirm_swap(mapping, index, entry)
+            return (error or "EIO") if still >= 0 else "EEXIST", None
+    if order > folio.order:
+        error = await shmem_split_swap_entry(mapping, index, entry)
+        if error:
+            await folio_put(folio)
+            return error, None
+    first = index >> folio.order << folio.order
+    expected = ValueEntry(swap >> folio.order << folio.order)
     await folio_lock(folio)
     error = ""
-    confirmed = folio.swap == swap.value
-    if confirmed:
-        confirmed = await shmem_confirm_swap(mapping, index, swap)
-    if not confirmed:
+    confirmed = -1
+    if folio.swap == expected.value:
+        confirmed = await shmem_confirm_swap(mapping, first, expected)
+    if confirmed < 0:
         error = "EEXIST"
     if not error:
-        error = await shmem_add_to_page_cache(folio, mapping, index, swap)
+        error = await shmem_add_to_page_cache(folio, mapping, first, expected)
     if error:
         await folio_unlock(folio)
         await folio_put(folio)
         return error, None
-    await shmem_recalc_inode(inode, 0, -1)
+    await shmem_recalc_inode(inode, 0, -folio.nr_pages)
     await delete_from_swap_cache(mapping.swap, folio)
     folio.dirty = True
-    await swap_free(mapping.swap, swap.value)
+    await swap_free(mapping.swap, expected.value, folio.nr_pages)
     return "", folio
 
 
-async def shmem_free_swap(mapping: AddressSpace, index: int, radswap: ValueEntry) -> bool:
+async def shmem_free_swap(mapping: AddressSpace, index: int, last: int, radswap: ValueEntry) -> int:
     """``shmem_free_swap()``: take the entry out of the file if it is still there, and free what it refers to.
 
+    Its order is looked at under the lock: it may have been split, or have grown, since it was found (8a1968bd997f).
+
+    Args:
+        mapping: the file.
+        index: where it was found.
+        last: the last index that may go; an entry that reaches beyond, or begins before ``index``, stays.
+        radswap: the entry.
+
     Returns:
-        False if something else stands there by now (ENOENT).
+        How many pages went; 0 if something else stands there by now.
     """
-    old = await xa_cmpxchg(XaState(mapping.i_pages, index), radswap, None)
-    if old != radswap:
-        return False
-    await free_swap_and_cache(mapping.swap, radswap.value)
-    return True
+    xas = XaState(mapping.i_pages, index)
+    nr = 0
+    await xas_lock_irq(xas)
+    entry = await xas_load(xas)
+    if entry == radswap:
+        order = await xas_get_order(xas)
+        nr = 1 << order
+        base = index >> order << order
+        if base < index or base + nr - 1 > last:
+            nr = 0
+        else:
+            await xas_store(xas, None)
+    await xas_unlock_irq(xas)
+    if nr:
+        await free_swap_and_cache(mapping.swap, radswap.value, nr)
+    return nr

@@ -1,17 +1,22 @@
 """The swap device, its map and the swap cache (``mm/swapfile.c``, ``mm/swap_state.c``, ``mm/page_io.c``).
 
-A swapped-out page of a file is a value entry in the file's tree: the number of a slot of the device.  The device
-counts, for each slot, who refers to it (``swap_map``): a file, and the swap cache (SWAP_HAS_CACHE).  A slot goes back
-when neither does.  While a page is on its way out or in, the swap cache has its folio.
+A swapped-out page of a file is a value entry in the file's tree: the number of a slot of the device.  A large folio
+that is swapped out as a whole is one value entry of its order: the number of the first of as many consecutive
+slots, naturally aligned.  The device counts, for each slot, who refers to it (``swap_map``): a file, and the swap cache
+(SWAP_HAS_CACHE).  A slot goes back when neither does.  While a page is on its way out or in, the swap cache has
+its folio, in the place of each of its slots.
 
-Leaves out: several devices and priorities, clusters and their locks (what they protect is one step here), readahead,
-asynchronous I/O (a folio is written, or read, in one step, so there is no writeback to wait for), zswap, entries of
-more than one page, SWP_SYNCHRONOUS_IO (shmem of 2026 may read without the swap cache).
+The device is one of those that are read at once (SWP_SYNCHRONOUS_IO, zram for example): there is no readahead, and a
+large entry may be read into a large folio.  It goes through the swap cache all the same, as it does in 2026 ("mm/shmem:
+never bypass the swap cache for SWP_SYNCHRONOUS_IO").
+
+Leaves out: several devices and priorities, clusters and their locks (what they protect is one step here),
+asynchronous I/O (a folio is written, or read, in one step, so there is no writeback to wait for), zswap.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from pagecache.folio import Folio, Memory, __folio_set_locked, drop_references, folio_put, folio_unlock, vm_bug_on_folio
 from pagecache.step import KernelBug, Target, UseAfterFree, Wait, step
@@ -22,13 +27,14 @@ __all__ = [
     "add_to_swap_cache",
     "delete_from_swap_cache",
     "folio_alloc_swap",
+    "forget",
     "free_swap_and_cache",
-    "read_swap_cache",
     "swap_cache_get_folio",
     "swap_cache_replace_folio",
     "swap_free",
     "swap_shmem_alloc",
     "swap_writepage",
+    "swapin_sync",
 ]
 
 NOTHING: Final = "never written"
@@ -57,51 +63,69 @@ class SwapSlot:
 
 
 class SwapDevice:
-    """``struct swap_info_struct`` and its swap cache: as many slots as the world has pages."""
+    """``struct swap_info_struct`` and its swap cache: as many slots as the world has pages.
 
-    __slots__ = ("slots",)
+    Args:
+        nr_slots: how many.
+        order: of the largest entry (SWAPFILE_CLUSTER).
+    """
 
-    def __init__(self, nr_slots: int) -> None:
+    __fingerprint_skip__: ClassVar = ("order",)
+    __slots__ = ("order", "slots")
+
+    def __init__(self, nr_slots: int, order: int = 0) -> None:
         self.slots = [SwapSlot() for _ in range(nr_slots)]
+        self.order = order
+
+    def of(self, folio: Folio) -> list[SwapSlot]:
+        """The slots of a folio of the swap cache."""
+        return self.slots[folio.swap : folio.swap + folio.nr_pages]
 
 
-def _target(entry: int) -> Target:
-    return ("swap", entry)
+def _target(swap: SwapDevice, entry: int) -> Target:
+    """The slots that one entry can have, together (a cluster, and its lock)."""
+    return ("swap", entry >> swap.order)
 
 
-async def folio_alloc_swap(swap: SwapDevice) -> int:
-    """``folio_alloc_swap()``: a free slot, the first; -1 if there is none.
+async def folio_alloc_swap(swap: SwapDevice, order: int) -> int:
+    """``folio_alloc_swap()``: the first free slot; of 2**order consecutive ones, aligned; -1 if there are none.
 
-    Nobody else gets the slot until add_to_swap_cache(), which follows in the same step here.
+    Nobody else gets the slots until add_to_swap_cache(), which follows in the same step here.
     """
     current = await step("folio_alloc_swap", target=("swap_map", 0), writes=True, fails="ENOSPC")
     if current.failing:
         return -1
-    return next((number for number, slot in enumerate(swap.slots) if slot.free), -1)
+    nr = 1 << order
+    return next(
+        (first for first in range(0, len(swap.slots), nr) if all(slot.free for slot in swap.slots[first : first + nr])),
+        -1,
+    )
 
 
 def add_to_swap_cache(swap: SwapDevice, folio: Folio, entry: int) -> None:
-    """``add_to_swap_cache()``: the swap cache finds the folio by ``entry``, and has a reference.
+    """``add_to_swap_cache()``: the swap cache finds the folio by ``entry`` and those behind it, with a reference each.
 
-    Part of the step in which the slot was allocated or found.
+    Part of the step in which the slots were allocated or found.
     """
-    slot = swap.slots[entry]
-    vm_bug_on_folio(slot.cache is not None, folio, f"added to the swap cache at {entry}, where {slot.cache} is")
-    slot.cache = folio
-    folio.refcount += 1
     folio.swap = entry
+    for slot in swap.of(folio):
+        vm_bug_on_folio(slot.cache is not None, folio, f"added to the swap cache at {entry}, where {slot.cache} is")
+        slot.cache = folio
+    folio.refcount += folio.nr_pages
 
 
-async def swap_shmem_alloc(swap: SwapDevice, entry: int) -> None:
-    """``swap_shmem_alloc()``: a file refers to the slot now, too."""
-    await step("swap_shmem_alloc", entry, target=_target(entry), writes=True)
-    swap.slots[entry].count += 1
+async def swap_shmem_alloc(swap: SwapDevice, entry: int, nr: int) -> None:
+    """``swap_shmem_alloc()``: a file refers to the slots now, too."""
+    await step("swap_shmem_alloc", entry, target=_target(swap, entry), writes=True)
+    for slot in swap.slots[entry : entry + nr]:
+        slot.count += 1
 
 
 async def swap_writepage(swap: SwapDevice, folio: Folio) -> None:
     """``swap_writepage()`` of a locked folio, up to the end of the I/O; unlocks it."""
-    await step("swap_writepage", folio, target=_target(folio.swap), writes=True)
-    swap.slots[folio.swap].content = folio.pages[0]
+    await step("swap_writepage", folio, target=_target(swap, folio.swap), writes=True)
+    for slot, content in zip(swap.of(folio), folio.pages, strict=True):
+        slot.content = content
     await folio_unlock(folio)
 
 
@@ -112,8 +136,8 @@ async def swap_cache_get_folio(swap: SwapDevice, entry: int) -> Folio | None:
     await step(
         "swap_cache_get_folio",
         entry,
-        target=_target(entry),
-        ready=lambda: slot.cache is None or slot.cache.refcount > 0,
+        target=_target(swap, entry),
+        ready=lambda: _is_settled(slot),
         waits_for=lambda: _frozen(slot),
         spins=True,
     )
@@ -126,46 +150,62 @@ async def swap_cache_get_folio(swap: SwapDevice, entry: int) -> Folio | None:
 async def swap_cache_replace_folio(swap: SwapDevice, src: Folio, dst: Folio, position: int) -> None:
     """``__swap_cache_replace_folio()`` of one page: the swap cache finds ``dst`` there instead of ``src``, frozen."""
     entry = src.swap + position
-    await step("__swap_cache_replace_folio", entry, dst, target=_target(entry), writes=True)
+    await step("__swap_cache_replace_folio", entry, dst, target=_target(swap, entry), writes=True)
     swap.slots[entry].cache = dst
 
 
-async def read_swap_cache(swap: SwapDevice, memory: Memory, entry: int) -> tuple[str, Folio | None]:
-    """``read_swap_cache_async()``: a folio of the swap cache for ``entry``, read if it was not there.
+async def swapin_sync(swap: SwapDevice, memory: Memory, entry: int, order: int) -> tuple[str, Folio | None]:
+    """``swapin_sync()``: a folio of the swap cache that has ``entry``, of ``order`` if possible, else small.
+
+    Args:
+        swap: the device.
+        memory: from which it is allocated.
+        entry: which page.
+        order: of the value entry that it belongs to.
 
     Returns:
         An error (``"ENOMEM"``), and the folio with a reference; no folio and no error if nobody refers to the slot any
-        more (swapcache_prepare() says ENOENT).
+        more (ENOENT).
     """
-    current = await step("folio_alloc", 0, sleeps=True, fails="ENOMEM")
+    if order:
+        first = entry >> order << order
+        error, folio = await _swap_cache_alloc_folio(swap, memory, first, order)
+        if folio is not None:
+            return error, folio
+    return await _swap_cache_alloc_folio(swap, memory, entry, 0)
+
+
+async def _swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, order: int) -> tuple[str, Folio | None]:
+    """``swap_cache_alloc_folio()`` and the read: a new folio for these slots, unless somebody has been faster."""
+    current = await step("folio_alloc", order, sleeps=True, fails="ENOMEM")
     if current.failing:
         return "ENOMEM", None
-    folio = memory.new_folio(0)
+    folio = memory.new_folio(order)
     await __folio_set_locked(folio)
     folio.swapbacked = True
-    # swapcache_prepare() and add_to_swap_cache(): between the two others wait a tick and try again.
-    slot = swap.slots[entry]
+    slots = swap.slots[entry : entry + folio.nr_pages]
+    slot = slots[0]
     await step(
         "swapcache_prepare",
         entry,
-        target=_target(entry),
+        target=_target(swap, entry),
         writes=True,
-        ready=lambda: slot.cache is None or slot.cache.refcount > 0,
+        ready=lambda: _is_settled(slot),
         waits_for=lambda: _frozen(slot),
         spins=True,
     )
-    other = slot.cache
-    if other is not None or slot.count == 0:
+    if any(one.cache is not None or one.count == 0 for one in slots):
+        other = None if order else slot.cache  # a large one is not worth waiting for: EEXIST
         if other is not None:
             other.refcount += 1
         await folio_unlock(folio)
         await folio_put(folio)
         return "", other
     add_to_swap_cache(swap, folio, entry)
-    await step("swap_readpage", folio, target=_target(entry), sleeps=True)
-    if slot.content == NOTHING:
+    await step("swap_readpage", folio, target=_target(swap, entry), sleeps=True)
+    folio.pages = [one.content for one in slots]
+    if NOTHING in folio.pages:
         raise KernelBug(f"swap slot {entry} is read, and was never written")
-    folio.pages[0] = slot.content
     folio.uptodate = True
     folio.lru = True
     await folio_unlock(folio)
@@ -173,42 +213,57 @@ async def read_swap_cache(swap: SwapDevice, memory: Memory, entry: int) -> tuple
 
 
 async def delete_from_swap_cache(swap: SwapDevice, folio: Folio) -> None:
-    """``delete_from_swap_cache()`` of a locked folio: the swap cache forgets it; the slot goes back with the last user.
+    """``delete_from_swap_cache()`` of a locked folio: the swap cache forgets it; the slots go back with the last user.
 
     Raises:
         KernelBug: if the swap cache does not have it.
     """
-    await step("delete_from_swap_cache", folio, target=_target(folio.swap), writes=True)
-    slot = swap.slots[folio.swap]
-    vm_bug_on_folio(slot.cache is not folio, folio, f"deleted from the swap cache, where {slot.cache} is")
-    slot.cache = None
+    await step("delete_from_swap_cache", folio, target=_target(swap, folio.swap), writes=True)
+    forget(swap, folio)
+    drop_references(folio, folio.nr_pages)
+
+
+def forget(swap: SwapDevice, folio: Folio) -> None:
+    """``__delete_from_swap_cache()``, in a step of the caller's, who also drops the references.
+
+    Raises:
+        KernelBug: if the swap cache does not have it.
+    """
+    for slot in swap.of(folio):
+        vm_bug_on_folio(slot.cache is not folio, folio, f"deleted from the swap cache, where {slot.cache} is")
+        slot.cache = None
     folio.swap = -1
-    drop_references(folio, 1)
 
 
-async def swap_free(swap: SwapDevice, entry: int) -> None:
-    """``swap_free()``: the file does not refer to the slot any more.
+async def swap_free(swap: SwapDevice, entry: int, nr: int = 1) -> None:
+    """``swap_free_nr()``: the file does not refer to the slots any more.
 
     Raises:
         UseAfterFree: if it did not before.
     """
-    await step("swap_free", entry, target=_target(entry), writes=True)
-    _put_count(swap, entry)
+    await step("swap_free", entry, target=_target(swap, entry), writes=True)
+    _put_counts(swap, entry, nr)
 
 
-async def free_swap_and_cache(swap: SwapDevice, entry: int) -> None:
-    """``free_swap_and_cache()``: as swap_free(), and the swap cache lets go of the folio if its lock is free.
+async def free_swap_and_cache(swap: SwapDevice, entry: int, nr: int = 1) -> None:
+    """``free_swap_and_cache_nr()``: as swap_free(), and the swap cache lets go of a folio if its lock is free.
 
     (__try_to_reclaim_swap(); otherwise whoever holds the lock finds that nobody else refers to the slot.)
     """
-    await step("free_swap_and_cache", entry, target=_target(entry), writes=True)
-    _put_count(swap, entry)
-    slot = swap.slots[entry]
-    folio = slot.cache
-    if folio is not None and slot.count == 0 and folio.locked_by is None and folio.refcount > 0:
-        slot.cache = None
-        folio.swap = -1
-        drop_references(folio, 1)
+    await step("free_swap_and_cache", entry, target=_target(swap, entry), writes=True)
+    _put_counts(swap, entry, nr)
+    for number in range(entry, entry + nr):
+        folio = swap.slots[number].cache
+        if folio is None or folio.locked_by is not None or folio.refcount == 0:
+            continue
+        if not any(slot.count for slot in swap.of(folio)):
+            forget(swap, folio)
+            drop_references(folio, folio.nr_pages)
+
+
+def _is_settled(slot: SwapSlot) -> bool:
+    """Is there no folio, or one that is not on its way out?"""
+    return slot.cache is None or slot.cache.refcount > 0
 
 
 def _frozen(slot: SwapSlot) -> Wait:
@@ -216,8 +271,11 @@ def _frozen(slot: SwapSlot) -> Wait:
     return slot.cache.freeze_waits_for()
 
 
-def _put_count(swap: SwapDevice, entry: int) -> None:
-    slot = swap.slots[entry]
-    if slot.count == 0:
-        raise UseAfterFree(f"swap slot {entry} is freed, but nobody refers to it (swap_free: unused swap offset entry)")
-    slot.count -= 1
+def _put_counts(swap: SwapDevice, entry: int, nr: int) -> None:
+    for number in range(entry, entry + nr):
+        slot = swap.slots[number]
+        if slot.count == 0:
+            raise UseAfterFree(
+                f"swap slot {number} is freed, but nobody refers to it (swap_free: unused swap offset entry)"
+            )
+        slot.count -= 1

@@ -10,9 +10,9 @@ from pagecache.inode import AddressSpace, Inode, shmem_recalc_inode
 from pagecache.pte import pte_target
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem import SGP_READ
-from pagecache.shmem_swap import shmem_free_swap
+from pagecache.shmem_swap import shmem_confirm_swap
 from pagecache.step import step
-from pagecache.xarray import Entry, ValueEntry
+from pagecache.xarray import Entry, ValueEntry, XaState, xa_get_order
 
 __all__ = ["INFINITY", "shmem_undo_range", "truncate_inode_folio", "truncate_inode_partial_folio"]
 
@@ -99,7 +99,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
         index, folio = found[position]
         if isinstance(folio, ValueEntry):
             if not unfalloc:
-                freed = await shmem_free_swap(mapping, index, folio)
+                freed = await mapping.kernel.shmem_free_swap(mapping, index, end - 1, folio)
                 nr_swaps_freed += freed
             continue
         assert isinstance(folio, Folio)
@@ -142,13 +142,13 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
             # But a truncate starts again, to make sure that all is gone.
             index = start
             continue
-        index, gone = await _remove_locked(inode, rest, lstart, last, start, unfalloc=unfalloc)
+        index, gone = await _remove_locked(inode, rest, lstart, last, start=start, end=end, unfalloc=unfalloc)
         nr_swaps_freed += gone
     await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
 
 
 async def _remove_locked(
-    inode: Inode, rest: list[tuple[int, Entry]], lstart: int, last: int, start: int, *, unfalloc: bool
+    inode: Inode, rest: list[tuple[int, Entry]], lstart: int, last: int, *, start: int, end: int, unfalloc: bool
 ) -> tuple[int, int]:
     """One batch of the second pass of shmem_undo_range().
 
@@ -162,9 +162,9 @@ async def _remove_locked(
         again = -1
         if isinstance(folio, ValueEntry):
             if not unfalloc:
-                gone = await shmem_free_swap(mapping, index, folio)
+                gone = await mapping.kernel.shmem_free_swap(mapping, index, end - 1, folio)
                 if not gone:
-                    again = index  # swap was replaced by a page: look at this index again
+                    again = await _what_has_become_of_it(mapping, index, folio, start, end)
                 nr_swaps_freed += gone
             if again >= 0:
                 await _put_rest(rest, position)
@@ -187,7 +187,23 @@ async def _remove_locked(
             await _put_rest(rest, position)
             return again, nr_swaps_freed
     index, folio = rest[len(rest) - 1]
-    return folio.next_index if isinstance(folio, Folio) else index + 1, nr_swaps_freed
+    if isinstance(folio, Folio):
+        return folio.next_index, nr_swaps_freed
+    order = await xa_get_order(XaState(mapping.i_pages, index))
+    return (index >> order) + 1 << order, nr_swaps_freed
+
+
+async def _what_has_become_of_it(mapping: AddressSpace, index: int, swap: ValueEntry, start: int, end: int) -> int:
+    """shmem_free_swap() has not freed it: where to look again; -1 to let it be.
+
+    An entry that crosses one of the ends stays: truncate_inode_partial_folio() has at least zeroed its content.
+    Otherwise it was replaced by a page, or has grown: look again, from where it begins.
+    """
+    order = await shmem_confirm_swap(mapping, index, swap)
+    if order <= 0:
+        return index
+    base = index >> order << order
+    return -1 if base < start or base + (1 << order) > end else base
 
 
 async def _put_rest(rest: list[tuple[int, Entry]], position: int) -> None:

@@ -15,7 +15,7 @@ from pagecache.folio import (
 from pagecache.inode import AddressSpace
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.step import step
-from pagecache.swap import SwapDevice
+from pagecache.swap import SwapDevice, forget
 
 __all__ = ["reclaim_folio", "remove_mapping"]
 
@@ -26,7 +26,8 @@ async def reclaim_folio(mapping: AddressSpace, index: int) -> None:
     Isolate it from its LRU list, lock it if that is free, unmap it, write it to swap, and free it if nobody else
     has a reference by then; whatever does not work out, it goes back to its list.
 
-    Leaves out: clean pages of other files, large folios (they stay), ageing: who calls it has chosen the page.
+    A large folio goes out as a whole.  Leaves out: splitting one for which there are no consecutive slots (it stays),
+    ageing: who calls it has chosen the page.
     """
     entry = await mapping.kernel.filemap_get_entry(mapping, index)
     if not isinstance(entry, Folio):
@@ -46,7 +47,7 @@ async def reclaim_folio(mapping: AddressSpace, index: int) -> None:
 
 async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:
     """``shrink_folio_list()`` of one folio, isolated and locked; unlocks it.  Returns whether it is freed."""
-    if folio.mapping is not mapping or folio.order:
+    if folio.mapping is not mapping:
         await folio_unlock(folio)
         return False
     if folio.mapcount:
@@ -55,7 +56,7 @@ async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:
     await try_to_unmap_flush(mapping)
     # pageout(): is_page_cache_freeable(): ours, and the page cache's.
     await step("is_page_cache_freeable", folio, target=("refcount", folio.number))
-    if folio.mapcount or folio.refcount != 2:
+    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
         await folio_unlock(folio)
         return False
     folio.dirty = False  # clear_page_dirty_for_io()
@@ -87,15 +88,15 @@ async def remove_mapping(swap: SwapDevice, folio: Folio) -> bool:
     Returns:
         Whether it is gone; one reference, the isolation's, is left.
     """
-    frozen = await folio_ref_freeze(folio, 2)
+    refcount = 1 + folio.nr_pages
+    frozen = await folio_ref_freeze(folio, refcount)
     if not frozen:
         return False
     if folio.dirty:
-        await folio_ref_unfreeze(folio, 2)
+        await folio_ref_unfreeze(folio, refcount)
         return False
-    await step("__delete_from_swap_cache", folio, target=("swap", folio.swap), writes=True)
-    swap.slots[folio.swap].cache = None
-    folio.swap = -1
+    await step("__delete_from_swap_cache", folio, target=("swap", folio.swap >> swap.order), writes=True)
+    forget(swap, folio)
     folio.refcount = 1
     folio.frozen_by = None
     return True

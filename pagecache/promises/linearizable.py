@@ -42,8 +42,10 @@ def contents(world: World) -> tuple[str, ...]:
 
 def _content(world: World, entry: object, index: int) -> str:
     if isinstance(entry, ValueEntry):
-        slot = world.mapping.swap.slots[entry.value]
-        return slot.cache.pages[0] if slot.cache is not None and slot.cache.uptodate else slot.content
+        number = entry.value + index % (1 << world.mapping.i_pages.order_at(index))
+        slot = world.mapping.swap.slots[number]
+        cached = slot.cache
+        return cached.pages[number - cached.swap] if cached is not None and cached.uptodate else slot.content
     if not isinstance(entry, Folio):
         return HOLE
     if not entry.uptodate:

@@ -37,7 +37,7 @@ from pagecache.xarray.marks import (
     xas_set_mark,
 )
 from pagecache.xarray.node import XaNode
-from pagecache.xarray.split import xas_destroy, xas_split, xas_split_alloc
+from pagecache.xarray.split import xas_destroy, xas_split, xas_split_alloc, xas_try_split, xas_try_split_min_order
 from pagecache.xarray.state import (
     XaState,
     xas_lock_irq,
@@ -103,5 +103,7 @@ __all__ = [
     "xas_split",
     "xas_split_alloc",
     "xas_store",
+    "xas_try_split",
+    "xas_try_split_min_order",
     "xas_unlock_irq",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pagecache.step import Oops, step
 from pagecache.xarray.create import destroy
 from pagecache.xarray.entry import Entry, SiblingEntry, Slot, xa_is_value
@@ -10,7 +12,10 @@ from pagecache.xarray.node import NR_MARKS, XaNode
 from pagecache.xarray.state import XaState, must_hold, xas_set_err
 from pagecache.xarray.walk import load, under_the_lock
 
-__all__ = ["xas_destroy", "xas_split", "xas_split_alloc"]
+if TYPE_CHECKING:
+    from pagecache.xarray.array import XArray
+
+__all__ = ["xas_destroy", "xas_split", "xas_split_alloc", "xas_try_split", "xas_try_split_min_order"]
 
 
 async def xas_split_alloc(xas: XaState, entry: Entry, order: int) -> None:
@@ -30,11 +35,46 @@ async def xas_split_alloc(xas: XaState, entry: Entry, order: int) -> None:
         return
     for _ in range(1 << order % chunk_shift):
         node = XaNode(xas.xa.chunk_size)
-        node.slots = [
-            entry if not offset & xas.sibs else SiblingEntry(offset & ~xas.sibs) for offset in range(xas.xa.chunk_size)
-        ]
+        _fill(xas, node, entry)
         xas.spares = [*xas.spares, node]
         xas.xa.nr_spares += 1
+
+
+def _fill(xas: XaState, node: XaNode, entry: Entry) -> None:
+    """A node of entries of the cursor's order, all of them ``entry``."""
+    node.slots = [
+        entry if not offset & xas.sibs else SiblingEntry(offset & ~xas.sibs) for offset in range(len(node.slots))
+    ]
+
+
+def xas_try_split_min_order(xa: XArray, order: int) -> int:
+    """``xas_try_split_min_order()``: to which order xas_try_split() can split an entry of ``order``, at the least."""
+    rest = order % xa.chunk_shift
+    if rest == 0:
+        return max(order - 1, 0)
+    return order - rest
+
+
+async def xas_try_split(xas: XaState, entry: Entry, order: int) -> None:
+    """``xas_try_split()``: split an entry of ``order``, getting the one node that it may take under the lock (6.15).
+
+    The cursor's order is at least xas_try_split_min_order(); without memory it is in the error ENOMEM, and nothing has
+    changed.
+
+    Raises:
+        KernelBug: if the ``xa_lock`` is not held.
+    """
+    current = await step("xas_try_split", xas.index, order, fails="ENOMEM")
+    must_hold(xas, current, "xas_try_split()")
+    if xas.shift + xas.xa.chunk_shift <= order:
+        if not xas.spares:
+            if current.failing:
+                xas_set_err(xas, "ENOMEM")
+                return
+            xas.spares = [XaNode(xas.xa.chunk_size)]
+            xas.xa.nr_spares += 1
+        _fill(xas, xas.spares[-1], entry)
+    await xas_split(xas, entry, order)
 
 
 async def xas_split(xas: XaState, entry: Entry, order: int) -> None:
