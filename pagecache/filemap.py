@@ -20,6 +20,7 @@ from pagecache.step import step
 from pagecache.xarray import (
     Entry,
     XaState,
+    xa_get_order,
     xa_is_retry,
     xas_find,
     xas_get_order,
@@ -159,9 +160,14 @@ async def find_lock_entries(mapping: AddressSpace, start: int, last: int) -> lis
     return found
 
 
-async def find_get_entries(mapping: AddressSpace, start: int, last: int) -> list[tuple[int, Entry]]:
-    """``find_get_entries()``: what stands between ``start`` and ``last``, each folio referenced."""
+async def find_get_entries(mapping: AddressSpace, start: int, last: int) -> tuple[list[tuple[int, Entry]], int]:
+    """``find_get_entries()``: what stands between ``start`` and ``last``, each folio referenced.
+
+    Returns:
+        The entries, each with the index at which it was found, and the index at which to go on.
+    """
     found: list[tuple[int, Entry]] = []
+    behind = start
     xas = XaState(mapping.i_pages, start)
     await rcu_read_lock()
     while True:
@@ -169,8 +175,15 @@ async def find_get_entries(mapping: AddressSpace, start: int, last: int) -> list
         if entry is None:
             break
         found.append((xas.index, entry))
+    if found:
+        behind, entry = found[len(found) - 1]
+        if isinstance(entry, Folio):
+            behind = entry.next_index
+        else:
+            order = await xa_get_order(XaState(mapping.i_pages, behind))
+            behind = (behind >> order) + 1 << order
     await rcu_read_unlock()
-    return found
+    return found, behind
 
 
 async def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> None:

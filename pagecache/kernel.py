@@ -51,6 +51,7 @@ class Kernel:
     remove_mapping: KernelFunction
     shmem_setattr: KernelFunction
     shmem_undo_range: KernelFunction
+    shmem_get_partial_folio: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction
     handle_userfault: KernelFunction
     mapping_seek_hole_data: KernelFunction

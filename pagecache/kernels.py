@@ -35,6 +35,7 @@ from pagecache.kernel import Kernel
 from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import migrate as mended_migrate
+from pagecache.mended import partial as mended_partial
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import setattr as mended_setattr
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
@@ -49,7 +50,7 @@ from pagecache.shmem_charge import (
 )
 from pagecache.shmem_swap import shmem_free_swap, shmem_swapin_folio, shmem_writepage
 from pagecache.syscalls import mincore_page, shmem_setattr
-from pagecache.truncate import shmem_undo_range
+from pagecache.truncate import shmem_get_partial_folio, shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
 from pagecache.vmscan import remove_mapping
 from pagecache.xarray.create import create_range
@@ -85,6 +86,7 @@ LINUX_6_2: Final = Kernel(
     remove_mapping=remove_mapping,
     shmem_setattr=shmem_setattr,
     shmem_undo_range=shmem_undo_range,
+    shmem_get_partial_folio=shmem_get_partial_folio,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
     handle_userfault=handle_userfault,
     mapping_seek_hole_data=mapping_seek_hole_data,
@@ -184,6 +186,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
     migrate_folio=mended_migrate.migrate_folio,
+    shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
 )
 
 LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
@@ -196,6 +199,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
     migrate_folio=mended_migrate.migrate_folio,
+    shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
 )
 
 KERNELS: Final[tuple[Kernel, ...]] = (

@@ -29,6 +29,7 @@ __all__ = [
     "folio_alloc_swap",
     "forget",
     "free_swap_and_cache",
+    "swap_cache_alloc_folio",
     "swap_cache_get_folio",
     "swap_cache_replace_folio",
     "swap_free",
@@ -169,13 +170,13 @@ async def swapin_sync(swap: SwapDevice, memory: Memory, entry: int, order: int) 
     """
     if order:
         first = entry >> order << order
-        error, folio = await _swap_cache_alloc_folio(swap, memory, first, order)
+        error, folio = await swap_cache_alloc_folio(swap, memory, first, order)
         if folio is not None:
             return error, folio
-    return await _swap_cache_alloc_folio(swap, memory, entry, 0)
+    return await swap_cache_alloc_folio(swap, memory, entry, 0)
 
 
-async def _swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, order: int) -> tuple[str, Folio | None]:
+async def swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, order: int) -> tuple[str, Folio | None]:
     """``swap_cache_alloc_folio()`` and the read: a new folio for these slots, unless somebody has been faster."""
     current = await step("folio_alloc", order, sleeps=True, fails="ENOMEM")
     if current.failing:

@@ -12,9 +12,15 @@ from pagecache.rmap import try_to_unmap
 from pagecache.shmem import SGP_READ
 from pagecache.shmem_swap import shmem_confirm_swap
 from pagecache.step import step
-from pagecache.xarray import Entry, ValueEntry, XaState, xa_get_order
+from pagecache.xarray import Entry, ValueEntry
 
-__all__ = ["INFINITY", "shmem_undo_range", "truncate_inode_folio", "truncate_inode_partial_folio"]
+__all__ = [
+    "INFINITY",
+    "shmem_get_partial_folio",
+    "shmem_undo_range",
+    "truncate_inode_folio",
+    "truncate_inode_partial_folio",
+]
 
 INFINITY: Final = 1 << 20
 """The end of a truncate: ``-1`` in the kernel, unsigned and so very big."""
@@ -57,8 +63,12 @@ async def truncate_inode_partial_folio(mapping: AddressSpace, folio: Folio, star
     return True
 
 
-async def _shmem_get_partial_folio(inode: Inode, index: int) -> Folio | None:
-    """``shmem_get_partial_folio()``: the folio at ``index``, locked and referenced, whatever its flags."""
+async def shmem_get_partial_folio(inode: Inode, index: int) -> Folio | None:
+    """``shmem_get_partial_folio()``: the folio at ``index``, locked and referenced, whatever its flags.
+
+    "But read a folio back from swap if any of it is within i_size": it looks at ``index`` only, so that a large entry
+    which begins within ``i_size`` stays where it is if ``index`` is not (see :mod:`pagecache.mended.partial`).
+    """
     mapping = inode.i_mapping
     entry: Entry = await mapping.kernel.filemap_get_entry(mapping, index)
     if entry is None:
@@ -110,7 +120,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
 
     if not unfalloc:
         same_folio = lstart == last
-        partial = await _shmem_get_partial_folio(inode, lstart)
+        partial = await mapping.kernel.shmem_get_partial_folio(inode, lstart)
         if partial is not None:
             same_folio = last < partial.next_index
             partial.dirty = True
@@ -123,7 +133,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
             await folio_unlock(partial)
             await folio_put(partial)
         if not same_folio and last != INFINITY:
-            partial = await _shmem_get_partial_folio(inode, last)
+            partial = await mapping.kernel.shmem_get_partial_folio(inode, last)
             if partial is not None:
                 partial.dirty = True
                 whole = await truncate_inode_partial_folio(mapping, partial, lstart, last)
@@ -134,7 +144,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
 
     index = start
     while index < end:
-        rest = await find_get_entries(mapping, index, end - 1)
+        rest, behind = await find_get_entries(mapping, index, end - 1)
         if not rest:
             # If all is gone, or this is a hole punch or an undo, we are done.
             if index == start or end != INFINITY:
@@ -142,68 +152,47 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
             # But a truncate starts again, to make sure that all is gone.
             index = start
             continue
-        index, gone = await _remove_locked(inode, rest, lstart, last, start=start, end=end, unfalloc=unfalloc)
-        nr_swaps_freed += gone
-    await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
-
-
-async def _remove_locked(
-    inode: Inode, rest: list[tuple[int, Entry]], lstart: int, last: int, *, start: int, end: int, unfalloc: bool
-) -> tuple[int, int]:
-    """One batch of the second pass of shmem_undo_range().
-
-    Returns:
-        The index at which to go on, and how many swap entries were freed.
-    """
-    mapping = inode.i_mapping
-    nr_swaps_freed = 0
-    for position in range(len(rest)):
-        index, folio = rest[position]
-        again = -1
-        if isinstance(folio, ValueEntry):
-            if not unfalloc:
-                gone = await mapping.kernel.shmem_free_swap(mapping, index, end - 1, folio)
-                if not gone:
-                    again = await _what_has_become_of_it(mapping, index, folio, start, end)
-                nr_swaps_freed += gone
-            if again >= 0:
+        index = behind
+        for position in range(len(rest)):
+            at, folio = rest[position]
+            again = -1
+            if isinstance(folio, ValueEntry):
+                if unfalloc:
+                    continue
+                freed = await mapping.kernel.shmem_free_swap(mapping, at, end - 1, folio)
+                nr_swaps_freed += freed
+                if freed:
+                    continue
+                order = await shmem_confirm_swap(mapping, at, folio)
+                again = at
+                if order > 0:
+                    again = at >> order << order
+                    if again < start or again + (1 << order) > end:
+                        # A large entry that crosses one of the ends stays: truncate_inode_partial_folio() has at
+                        # least zeroed its content, they say; see pagecache/mended/partial.py.
+                        continue
+                # It was replaced by a page, or has grown: look again, from where it begins.
+                index = again
                 await _put_rest(rest, position)
-                return again, nr_swaps_freed
-            continue
-        assert isinstance(folio, Folio)
-        await folio_lock(folio)
-        if not unfalloc or not folio.uptodate:
-            if folio.mapping is not mapping:
-                again = index  # replaced, by a collapse for example: look at this index again
-            elif folio.order == 0:
-                await truncate_inode_folio(mapping, folio)
-            else:
-                split = await truncate_inode_partial_folio(mapping, folio, lstart, last)
-                if split and folio.order == 0 and folio.mapping is not None:
-                    again = start  # the loop has to see the new small folios
-        await folio_unlock(folio)
-        await folio_put(folio)
-        if again >= 0:
-            await _put_rest(rest, position)
-            return again, nr_swaps_freed
-    index, folio = rest[len(rest) - 1]
-    if isinstance(folio, Folio):
-        return folio.next_index, nr_swaps_freed
-    order = await xa_get_order(XaState(mapping.i_pages, index))
-    return (index >> order) + 1 << order, nr_swaps_freed
-
-
-async def _what_has_become_of_it(mapping: AddressSpace, index: int, swap: ValueEntry, start: int, end: int) -> int:
-    """shmem_free_swap() has not freed it: where to look again; -1 to let it be.
-
-    An entry that crosses one of the ends stays: truncate_inode_partial_folio() has at least zeroed its content.
-    Otherwise it was replaced by a page, or has grown: look again, from where it begins.
-    """
-    order = await shmem_confirm_swap(mapping, index, swap)
-    if order <= 0:
-        return index
-    base = index >> order << order
-    return -1 if base < start or base + (1 << order) > end else base
+                break
+            assert isinstance(folio, Folio)
+            await folio_lock(folio)
+            if not unfalloc or not folio.uptodate:
+                if folio.mapping is not mapping:
+                    again = at  # replaced, by a collapse for example: look at this index again
+                elif folio.order == 0:
+                    await truncate_inode_folio(mapping, folio)
+                else:
+                    split = await truncate_inode_partial_folio(mapping, folio, lstart, last)
+                    if split and folio.order == 0 and folio.mapping is not None:
+                        again = start  # the loop has to see the new small folios
+            await folio_unlock(folio)
+            await folio_put(folio)
+            if again >= 0:
+                index = again
+                await _put_rest(rest, position)
+                break
+    await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
 
 
 async def _put_rest(rest: list[tuple[int, Entry]], position: int) -> None:

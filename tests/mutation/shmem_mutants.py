@@ -65,8 +65,9 @@ SHMEM_MUTANTS: Final = (
         "shmem.py",
         "recheck",
         """
--        if conflict != expected:
-+        if isinstance(conflict, Folio) and conflict != expected:
+-        if conflict is not None or (expected is not None and following != expected.value + folio.nr_pages):
++        held = isinstance(conflict, Folio | ValueEntry)
++        if held or (expected is not None and following != expected.value + folio.nr_pages):
 """,
         equivalent="RETRY entries stand there only while the xa_lock is held, which the insertion takes",
     ),
@@ -332,10 +333,10 @@ SHMEM_MUTANTS: Final = (
         "truncate.py",
         "recheck",
         """
--            if folio.mapping is not mapping:
--                again = index  # replaced, by a collapse for example: look at this index again
--            elif folio.order == 0:
-+            if folio.order == 0:
+-                if folio.mapping is not mapping:
+-                    again = at  # replaced, by a collapse for example: look at this index again
+-                elif folio.order == 0:
++                if folio.order == 0:
 """,
     ),
     Mutant(
@@ -343,8 +344,8 @@ SHMEM_MUTANTS: Final = (
         "truncate.py",
         "bound",
         """
--        rest = await find_get_entries(mapping, index, end - 1)
-+        rest: list[tuple[int, Entry]] = []
+-        rest, behind = await find_get_entries(mapping, index, end - 1)
++        rest, behind = list[tuple[int, Entry]](), index
 """,
     ),
     Mutant(
@@ -352,15 +353,9 @@ SHMEM_MUTANTS: Final = (
         "truncate.py",
         "refcount",
         """
-         await folio_unlock(folio)
-         await folio_put(folio)
-         if again >= 0:
-@@
--        await folio_unlock(folio)
--        await folio_put(folio)
--        if again >= 0:
-+        await folio_unlock(folio)
-+        if again >= 0:
+             await folio_unlock(folio)
+-            await folio_put(folio)
+             if again >= 0:
 """,
     ),
     Mutant(

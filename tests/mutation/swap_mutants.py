@@ -14,8 +14,8 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "recheck",
         """
--        error = await shmem_add_to_page_cache(folio, mapping, index, swap)
-+        error = await shmem_add_to_page_cache(folio, mapping, index, None)
+-        error = await shmem_add_to_page_cache(folio, mapping, first, expected)
++        error = await shmem_add_to_page_cache(folio, mapping, first, None)
 """,
     ),
     Mutant(
@@ -23,8 +23,8 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "recheck",
         """
--    confirmed = folio.swap == swap.value
-+    confirmed = True
+-    if folio.swap == expected.value:
++    if folio.order >= 0:
 """,
     ),
     Mutant(
@@ -32,7 +32,7 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "refcount",
         """
--    await swap_free(mapping.swap, swap.value)
+-    await swap_free(mapping.swap, expected.value, folio.nr_pages)
      return "", folio
 """,
     ),
@@ -41,7 +41,7 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "accounting",
         """
--    await shmem_recalc_inode(inode, 0, -1)
+-    await shmem_recalc_inode(inode, 0, -folio.nr_pages)
      await delete_from_swap_cache(mapping.swap, folio)
 """,
     ),
@@ -59,8 +59,8 @@ SWAP_MUTANTS: Final = (
         "swap.py",
         "recheck",
         """
--    if other is not None or slot.count == 0:
-+    if other is not None:
+-    if any(one.cache is not None or one.count == 0 for one in slots):
++    if any(one.cache is not None for one in slots):
 """,
     ),
     Mutant(
@@ -68,10 +68,10 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "order",
         """
--    await shmem_recalc_inode(inode, 0, 1)
-     await swap_shmem_alloc(mapping.swap, entry)
+-    await shmem_recalc_inode(inode, 0, folio.nr_pages)
+     await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
      await _shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
-+    await shmem_recalc_inode(inode, 0, 1)
++    await shmem_recalc_inode(inode, 0, folio.nr_pages)
 """,
     ),
     Mutant(
@@ -80,7 +80,7 @@ SWAP_MUTANTS: Final = (
         "accounting",
         """
      folio.mapping = None
--    mapping.nrpages -= 1
+-    mapping.nrpages -= folio.nr_pages
      await xas_unlock_irq(xas)
 """,
     ),
@@ -89,7 +89,7 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "flag",
         """
--        folio.pages[0] = ZERO
+-        folio.pages = [ZERO] * folio.nr_pages
          await folio_mark_uptodate(folio)
 """,
     ),
@@ -107,9 +107,8 @@ SWAP_MUTANTS: Final = (
         "swap.py",
         "refcount",
         """
-     slot.cache = folio
--    folio.refcount += 1
-     folio.swap = entry
+         slot.cache = folio
+-    folio.refcount += folio.nr_pages
 """,
     ),
     Mutant(
@@ -117,10 +116,8 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "recheck",
         """
-     old = await xa_cmpxchg(XaState(mapping.i_pages, index), radswap, None)
--    if old != radswap:
--        return False
-+    del old
+-    if entry == radswap:
++    if entry is not None:
 """,
     ),
     Mutant(
@@ -128,8 +125,57 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "refcount",
         """
--    await free_swap_and_cache(mapping.swap, radswap.value)
-     return True
+-    if nr:
+-        await free_swap_and_cache(mapping.swap, radswap.value, nr)
+     return nr
+""",
+    ),
+    Mutant(
+        "truncate-frees-beyond-its-end",
+        "shmem_swap.py",
+        "bound",
+        """
+-        if base < index or base + nr - 1 > last:
++        if base < index:
+""",
+    ),
+    Mutant(
+        "split-swap-entry-forgets-which-slot",
+        "shmem_swap.py",
+        "order",
+        """
+-                await xas_store(entry, ValueEntry(swap.value + part - first))
++                await xas_store(entry, ValueEntry(swap.value))
+""",
+    ),
+    Mutant(
+        "swapin-of-a-small-page-over-a-large-entry",
+        "shmem_swap.py",
+        "recheck",
+        """
+-    if order > folio.order:
++    if order < folio.order:
+@@
+-    expected = ValueEntry(swap >> folio.order << folio.order)
++    expected = ValueEntry(swap >> order << order)
+""",
+    ),
+    Mutant(
+        "insert-over-some-of-the-expected-entries",
+        "shmem.py",
+        "recheck",
+        """
+-        if conflict is not None or (expected is not None and following != expected.value + folio.nr_pages):
++        if conflict is not None and expected is None:
+""",
+    ),
+    Mutant(
+        "swapout-of-a-large-folio-refers-to-one-slot",
+        "shmem_swap.py",
+        "refcount",
+        """
+-    await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
++    await swap_shmem_alloc(mapping.swap, entry, 1)
 """,
     ),
     Mutant(
@@ -146,7 +192,7 @@ SWAP_MUTANTS: Final = (
         "vmscan.py",
         "order",
         """
--    if folio.mapcount or folio.refcount != 2:
+-    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
 +    if folio.refcount < 2:
 @@
 -    if folio.mapcount:
@@ -166,7 +212,7 @@ SWAP_MUTANTS: Final = (
         "vmscan.py",
         "refcount",
         """
--    if folio.mapcount or folio.refcount != 2:
+-    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
 +    if folio.mapcount:
 """,
     ),
@@ -175,8 +221,8 @@ SWAP_MUTANTS: Final = (
         "vmscan.py",
         "recheck",
         """
--    if folio.mapping is not mapping or folio.order:
-+    if folio.order:
+-    if folio.mapping is not mapping:
++    if folio.order < 0:
 """,
     ),
     Mutant(
@@ -195,7 +241,7 @@ SWAP_MUTANTS: Final = (
         "vmscan.py",
         "refcount",
         """
--    frozen = await folio_ref_freeze(folio, 2)
+-    frozen = await folio_ref_freeze(folio, refcount)
 +    frozen = await folio_ref_freeze(folio, folio.refcount)
 """,
     ),

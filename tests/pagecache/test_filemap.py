@@ -108,8 +108,9 @@ def test_a_lookup_spins_on_a_retry_entry() -> None:
 def test_entries_come_with_a_reference_each_and_not_locked() -> None:
     here = world(MIXED)
 
-    found = run(find_get_entries(here.mapping, 1, 3))
+    found, behind = run(find_get_entries(here.mapping, 1, 3))
 
+    assert behind == 4
     assert [index for index, _ in found] == [2, 3]
     assert folio_at(here, 3).refcount == 2
     assert folio_at(here, 3).locked_by is None
