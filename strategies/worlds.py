@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from pagecache.world import HPAGE_ORDER_MAX, PAGE_STATES, PAGES_MAX, VMAS_MAX, Large, VmaSpec, WorldSpec
+from pagecache.world import HPAGE_ORDER_MAX, LARGE_STATES, PAGE_STATES, PAGES_MAX, VMAS_MAX, Large, VmaSpec, WorldSpec
 from strategies.grammar import ALWAYS, NEVER, Draw, Span
 
 __all__ = ["Features", "feature", "world"]
@@ -41,7 +41,7 @@ NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody l
 MISSING: Final = (0.4, 0.7)  # the first VMA, the others
 MMS: Final = "ABCD"
 LARGE: Final = 0.25  # where data lies side by side, some of it is in large folios
-IN_ONE: Final = ("data",)  # and what they hold
+IN_ONE: Final = LARGE_STATES
 
 Range = tuple[int, int]
 

@@ -10,7 +10,10 @@
 
 Before 8a1968bd997f (January 2026) shmem_free_swap() freed the whole entry at 4, with the data in front of s.
 
-Here 3 asks for the first page of the entry, which is within ``i_size`` if any of it is.
+Here 3 asks for the first page of the entry, which is within ``i_size`` if any of it is, until a folio is there or the
+entry does not begin before s any more.  It is not enough to split the entry: a large folio that somebody is reading
+into the swap cache would find its entries partly gone, and be looked for in vain ("never partially freed without
+split of both entry and folio", shmem_add_to_page_cache()).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from __future__ import annotations
 from pagecache.folio import Folio, folio_lock, folio_put, folio_unlock
 from pagecache.inode import Inode
 from pagecache.shmem import SGP_READ
-from pagecache.xarray import Entry, ValueEntry, XaState, xa_get_order
+from pagecache.xarray import Entry, XaState, xa_get_order
 
 __all__ = ["shmem_get_partial_folio"]
 
@@ -26,23 +29,25 @@ __all__ = ["shmem_get_partial_folio"]
 async def shmem_get_partial_folio(inode: Inode, index: int) -> Folio | None:
     """``shmem_get_partial_folio()``: the folio at ``index``, locked and referenced, whatever its flags."""
     mapping = inode.i_mapping
-    entry: Entry = await mapping.kernel.filemap_get_entry(mapping, index)
-    if entry is None:
-        return None
-    if isinstance(entry, Folio):
-        await folio_lock(entry)
-        if entry.mapping is mapping:
-            return entry
-        await folio_unlock(entry)
-        await folio_put(entry)
-    base = index
-    if isinstance(entry, ValueEntry):
+    while True:
+        entry: Entry = await mapping.kernel.filemap_get_entry(mapping, index)
+        if entry is None:
+            return None
+        if isinstance(entry, Folio):
+            await folio_lock(entry)
+            if entry.mapping is mapping:
+                return entry
+            await folio_unlock(entry)
+            await folio_put(entry)
+            continue
         order = await xa_get_order(XaState(mapping.i_pages, index))
         base = index >> order << order
-    _error, folio = await mapping.kernel.shmem_get_folio(inode, base, SGP_READ)
-    if folio is not None and index >= folio.next_index:
-        # There was no memory for all of it: the entry has been split, and the second pass takes the rest.
-        await folio_unlock(folio)
-        await folio_put(folio)
-        return None
-    return folio  # type: ignore[no-any-return]
+        error, folio = await mapping.kernel.shmem_get_folio(inode, base, SGP_READ)
+        if folio is not None and index < folio.next_index:
+            return folio  # type: ignore[no-any-return]
+        if folio is not None:
+            # There was no memory for all of it: the entry has been split; what has become of the rest?
+            await folio_unlock(folio)
+            await folio_put(folio)
+        elif base == index or error == "EINVAL":
+            return None
