@@ -9,8 +9,14 @@ Symptom: what a task has written is gone, and the page holds what it held before
 Mistake: without the swap cache, nothing says that somebody is at the slot; to compare entries is not enough (ABA).
 
 Fix: 13ddaf26be32 ("mm/swap: fix race when skipping swapcache", 6.8), for anonymous memory: swapcache_prepare() pins the
-entry for the whole swap-in.  XX: shmem skips the swap cache only since 6.15 or so, with the pin; the mistake is put
-where shmem would have had it.
+entry for the whole swap-in.  shmem has never had the mistake, which is put where shmem would have had it:
+
+* before 1dd44c0af4fa ("mm: shmem: skip swapcache for swapin of synchronous swap device", January 2025) every page went
+  through the swap cache;
+* from then on with the pin, on which a waiter of higher priority spins for ever (Baolin Wang, for 6.18.y, July 2026,
+  <64aae758-bcf1-45f8-bb3d-bd732ada2b11@linux.alibaba.com>);
+* the kernel of 2026 goes through the swap cache again ("mm/shmem: never bypass the swap cache for SWP_SYNCHRONOUS_IO",
+  Kairui Song, <20251029-swap-table-p2-v1-0-3d43f3b6ec32@tencent.com>).
 """
 
 from __future__ import annotations
