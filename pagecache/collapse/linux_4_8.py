@@ -10,7 +10,8 @@
 Known about it: a lookup that finds the new page cannot get a reference and spins until we are done, while we
 sleep (87c460a0bded: the freeze went, 4.20).  Gaps are accounted for in the wrong order and not
 taken back (aaa52e340073, 4.20).  The pages of the gaps are never cleared.  A compound page under the lock is
-an assertion (06a5e1268a55, 4.20).  Nobody asks a userfaultfd.
+an assertion (06a5e1268a55, 4.20).  Here the slot is looked up again after the lock was dropped, as since 91a45f71078a
+(4.10, see B10).  Nobody asks a userfaultfd.
 
 From: f3f0e1d2150b ("khugepaged: add support of collapse for tmpfs/shmem pages"), Kirill Shutemov.
 """
@@ -60,10 +61,7 @@ __all__ = ["collapse_file"]
 
 
 async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
-    """See the module's text; returns a SCAN result.
-
-    The slot that it remembers across the lock drops (91a45f71078a, 4.10) needs a tree of nodes to be wrong.
-    """
+    """See the module's text; returns a SCAN result."""
     del mm, cc
     kernel = mapping.kernel
     end = start + (1 << mapping.hpage_pmd_order)
