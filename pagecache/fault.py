@@ -69,6 +69,11 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     error, folio = await vma.mapping.kernel.shmem_fault(vmf)
     if error or folio is None:
         return error  # type: ignore[no-any-return]
+    if folio.poisoned:
+        # __do_fault(): VM_FAULT_HWPOISON.  (A clean page would be dropped and read again.)
+        await folio_unlock(folio)
+        await folio_put(folio)
+        return "EHWPOISON"
     table = vma.table(index)
     if not table.present:
         current = await step(

@@ -99,7 +99,7 @@ class Folio:
         """The entry by which the swap cache finds it (``folio->swap``); -1 if it is not there."""
         self.mapcount = 0
         self.poisoned = False
-        """Reading it raises a machine check (``PG_hwpoison`` before anybody noticed)."""
+        """``PG_hwpoison``: its memory has failed; reading it raises a machine check."""
         self.pages = [POISON] * (1 << order)
         self.freed = False
         self.rank = FOLIO_LOCK_RANK

@@ -52,6 +52,7 @@ class Kernel:
     shmem_setattr: KernelFunction
     shmem_undo_range: KernelFunction
     shmem_get_partial_folio: KernelFunction
+    error_remove_folio: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction
     handle_userfault: KernelFunction
     mapping_seek_hole_data: KernelFunction

@@ -32,6 +32,7 @@ from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
+from pagecache.memory_failure import shmem_error_remove_folio
 from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import migrate as mended_migrate
@@ -87,6 +88,7 @@ LINUX_6_2: Final = Kernel(
     shmem_setattr=shmem_setattr,
     shmem_undo_range=shmem_undo_range,
     shmem_get_partial_folio=shmem_get_partial_folio,
+    error_remove_folio=shmem_error_remove_folio,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
     handle_userfault=handle_userfault,
     mapping_seek_hole_data=mapping_seek_hole_data,

@@ -20,6 +20,7 @@ from pagecache.filemap import SEEK_DATA, SEEK_HOLE
 from pagecache.folio import ZERO
 from pagecache.gup import dma_write, pin_user_pages_fast, unpin_user_pages_dirty_lock
 from pagecache.huge_memory import split_huge_pages
+from pagecache.memory_failure import memory_failure
 from pagecache.migrate import migrate_pages
 from pagecache.syscalls import (
     do_munmap,
@@ -42,6 +43,7 @@ __all__ = [
     "Collapse",
     "Fallocate",
     "Load",
+    "MemoryFailure",
     "Migrate",
     "Mincore",
     "Munmap",
@@ -233,6 +235,17 @@ class Split(Operation):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class MemoryFailure(Operation):
+    """A memory error in the page that is at ``index``.  Result: 0, ENOENT without a page, EHWPOISON or EBUSY."""
+
+    task_name: ClassVar[str] = "mce"
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await memory_failure(world.mapping, self.index)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Read(Operation):
     """``pread()`` of one page.  Result: its content, or 0 at or behind the end of the file."""
 
@@ -412,6 +425,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     UffdZeropage,
     Munmap,
     PageOut,  # memory management behind everybody's back
+    MemoryFailure,
     PinWrite,  # a reference that outlives every lock
     Migrate,
     Split,

@@ -57,6 +57,9 @@ async def shmem_file_read(inode: Inode, index: int) -> int | str:
         return END_OF_FILE if error == "EINVAL" else str(error)
     if folio is not None:
         await folio_unlock(folio)
+        if folio.poisoned:
+            await folio_put(folio)
+            return "EIO"
     size = await i_size_read(inode)
     if index >= size:
         if folio is not None:
@@ -81,6 +84,11 @@ async def shmem_file_write(inode: Inode, index: int, content: str) -> int | str:
     if error:
         await up_write(inode.i_rwsem)
         return str(error)
+    if folio.poisoned:
+        await folio_unlock(folio)
+        await folio_put(folio)
+        await up_write(inode.i_rwsem)
+        return "EIO"
     await step("copy_page_from_iter", folio, target=pte_target(index), writes=True)
     folio.set_page_at(index, content)
     # shmem_write_end() raises i_size before it marks the folio uptodate; the folio lock covers both.

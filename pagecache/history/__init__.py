@@ -34,6 +34,7 @@ from pagecache.history import (
     b30_endless_retry,
     b31_skip_swapcache,
     b34_faults_starve_a_punch,
+    b39_memory_failure_truncates,
     b42_copied_page_not_freed,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
@@ -67,6 +68,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b30_endless_retry.BUG,
     b31_skip_swapcache.BUG,
     b34_faults_starve_a_punch.BUG,
+    b39_memory_failure_truncates.BUG,
     b42_copied_page_not_freed.BUG,
 )
 

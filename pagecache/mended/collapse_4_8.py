@@ -52,7 +52,7 @@ __all__ = ["collapse_file", "fill_gap"]
 
 
 async def fill_gap(mapping: AddressSpace, xas: XaState, new_page: Folio, start: int, end: int) -> tuple[str, int]:
-    """Store the new page into holes and account for them; under the lock.
+    """``shmem_charge()`` and ``radix_tree_insert()`` for each hole of a gap; under the lock.
 
     Returns:
         A SCAN result, and how many were filled.

@@ -63,4 +63,4 @@ class UndisturbedCollapseWatcher(Watcher):
             return False
         slots = world.mapping.i_pages.slots[operation.start : behind]
         self.large = any(isinstance(entry, Folio) and 0 < entry.order < world.spec.hpage_order for entry in slots)
-        return all(isinstance(entry, Folio) and entry.uptodate for entry in slots)
+        return all(isinstance(entry, Folio) and entry.uptodate and not entry.poisoned for entry in slots)

@@ -24,7 +24,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pagecache.operations import Collapse, Munmap, Operation, Result, UffdRegister, UffdUnregister
+from pagecache.operations import Collapse, MemoryFailure, Munmap, Operation, Result, UffdRegister, UffdUnregister
 from pagecache.promises.closure import Configuration, closure, replaced
 from pagecache.promises.file_spec import (
     AND_SO_ON,
@@ -133,8 +133,13 @@ class State:
     def _moments(self) -> list[Moment]:
         """By task, what its pending operation sees besides pages."""
         removing = any(behaviour is not None and behaviour.removes for behaviour in self.pending)
+        failing = frozenset(
+            one.operation.index for one in self.pending if one and isinstance(one.operation, MemoryFailure)
+        )
         alone = sum(behaviour is not None for behaviour in self.pending) == 1
-        plain = Moment(0, YES, NO, self.automaton.may_fail, self.huge, removing, self.automaton.swapping, alone)
+        plain = Moment(
+            0, YES, NO, self.automaton.may_fail, self.huge, removing, self.automaton.swapping, alone, failing
+        )
         moments = []
         for behaviour in self.pending:
             vma = None if behaviour is None else getattr(behaviour.operation, "vma", None)

@@ -39,6 +39,7 @@ __all__ = [
     "ANY_ERROR",
     "FIRST",
     "HOLE",
+    "HWPOISON",
     "MAYBE",
     "NO",
     "NOBODY",
@@ -58,6 +59,9 @@ __all__ = [
 HOLE: Final = "hole"
 UNWRITTEN: Final = "unwritten"
 """Contents of a page that has none; a tag is never one of these words, see :mod:`pagecache.folio`."""
+
+HWPOISON: Final = "hwpoison"
+"""The content of a page that has been lost to a memory error: it is there, and an error to whoever wants it."""
 
 NOBODY: Final = -1
 
@@ -107,6 +111,7 @@ class Moment(NamedTuple):
         removing: does a call run that takes pages out of the file?
         swapping: may pages be on the swap device?
         alone: does no other operation run?
+        failing: the pages whose memory is just failing.
     """
 
     size: int
@@ -117,6 +122,7 @@ class Moment(NamedTuple):
     removing: bool = False
     swapping: bool = False
     alone: bool = False
+    failing: frozenset[int] = frozenset()
 
 
 Phase = tuple[str | int, ...]

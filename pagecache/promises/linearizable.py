@@ -21,7 +21,7 @@ from typing import Final
 from pagecache.folio import Folio
 from pagecache.operations import Operation, Result
 from pagecache.promises.explanation import automaton_of
-from pagecache.promises.file_spec import HOLE, UNWRITTEN
+from pagecache.promises.file_spec import HOLE, HWPOISON, UNWRITTEN
 from pagecache.promises.promise import Watcher
 from pagecache.step import Task
 from pagecache.world import World
@@ -29,7 +29,7 @@ from pagecache.xarray import ValueEntry
 
 __all__ = ["SparseFileWatcher", "contents"]
 
-WORDS: Final = {HOLE: "nothing", UNWRITTEN: "a reserved page"}
+WORDS: Final = {HOLE: "nothing", UNWRITTEN: "a reserved page", HWPOISON: "a page whose memory has failed"}
 
 
 def contents(world: World) -> tuple[str, ...]:
@@ -50,6 +50,8 @@ def _content(world: World, entry: object, index: int) -> str:
         return HOLE
     if not entry.uptodate:
         return UNWRITTEN
+    if entry.poisoned:
+        return HWPOISON
     offset = index - entry.index
     return entry.pages[offset] if 0 <= offset < len(entry.pages) else f"not a page of {entry}"
 

@@ -13,6 +13,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    MemoryFailure,
     Migrate,
     Mincore,
     Munmap,
@@ -39,6 +40,7 @@ from pagecache.promises.file_spec import (
     ANYTHING,
     FIRST,
     HOLE,
+    HWPOISON,
     NO,
     NOBODY,
     UNWRITTEN,
@@ -58,6 +60,7 @@ __all__ = [
     "BEHAVIOURS",
     "Accessing",
     "Collapsing",
+    "Failing",
     "Looking",
     "Mapping",
     "Migrating",
@@ -93,7 +96,9 @@ class Accessing(Behaviour):
             yield done("SIGSEGV"), size, cell
         if not self.within or moment.mapped == NO:
             return
-        if has_data(cell) and cell.locker == NOBODY:
+        if cell.content == HWPOISON or self.operation.index in moment.failing:
+            yield done("SIGBUS"), size, cell
+        if has_data(cell) and cell.locker == NOBODY and cell.content != HWPOISON:
             if isinstance(self.operation, Store):
                 yield done(0), size, cell._replace(content=self.tag)
             else:
@@ -139,7 +144,9 @@ class Pinning(Accessing):
         size = moment.size
         match phase:
             case ("pinned",):
-                if has_data(cell):
+                if cell.content == HWPOISON:
+                    yield done(0), size, cell
+                elif has_data(cell):
                     yield done(0), size, cell._replace(content=self.tag)
                 if moment.removing:
                     yield ("lost",), size, cell
@@ -253,7 +260,7 @@ class Collapsing(Behaviour):
 
     def settle(self, phase: Phase, index: int, cell: Cell) -> Cell | None:
         del phase, index
-        return cell if has_data(cell) and cell.locker == NOBODY else None
+        return cell if has_data(cell) and cell.content != HWPOISON and cell.locker == NOBODY else None
 
 
 class Reclaiming(Behaviour):
@@ -314,6 +321,41 @@ class Splitting(Behaviour):
             yield cell._replace(content=HOLE)
 
 
+class Failing(Behaviour):
+    """A memory error: what was in the page is lost, and says so; it never reads as zeroes or as a hole.
+
+    Atomic for who has the page mapped; read(2), write(2) and faults may fail from the first moment on.
+    It is best effort: the page may be taken away, or be in use, and keep its content then, or lose it all the same.
+    A huge folio is split first, and what it has behind the end of the file leaves the page cache then.
+    """
+
+    __slots__ = ()
+    operation: MemoryFailure
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        if phase == FIRST:
+            yield ("cut", size), size, cell
+        yield done("EBUSY"), size, cell
+        yield done("EHWPOISON"), size, cell
+        if not has_data(cell) or moment.swapping or cell.locker != NOBODY:
+            yield done("ENOENT"), size, cell
+        if has_data(cell) and cell.locker == NOBODY:
+            for result in (0, "EBUSY"):
+                yield done(result), size, cell._replace(content=HWPOISON)
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        match phase:
+            case ("cut", int(end)):
+                return range(end, PAGES_MAX)
+        return ()
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del phase
+        if cell.locker == NOBODY and self.may_be_huge(index, moment):
+            yield cell._replace(content=HOLE)
+
+
 class Mapping(Behaviour):
     """``munmap()``, ``UFFDIO_REGISTER``, ``UFFDIO_UNREGISTER``: no page of the file changes.
 
@@ -330,6 +372,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Load: Accessing,
     Store: Accessing,
     PageOut: Reclaiming,
+    MemoryFailure: Failing,
     PinWrite: Pinning,
     Migrate: Migrating,
     Split: Splitting,

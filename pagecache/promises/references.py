@@ -68,7 +68,7 @@ class ReferenceWatcher(Watcher):
                     f"in the end {folio} has {folio.refcount} references, but is found in "
                     f"{slots} slots and {ptes} page-table entries{cached}"
                 )
-            if slots and not folio.lru:
+            if slots and not folio.lru and not folio.poisoned:
                 return f"in the end {folio} is in the page cache but on no LRU list: somebody isolated it and forgot"
         return None
 

@@ -12,6 +12,7 @@ from pagecache.promises.file_spec import (
     ANY_ERROR,
     FIRST,
     HOLE,
+    HWPOISON,
     NOBODY,
     UNWRITTEN,
     Behaviour,
@@ -50,7 +51,11 @@ class Reading(Behaviour):
         match phase:
             case ("first",):
                 yield done(END_OF_FILE) if beyond else ("find",), size, cell
+            case ("find",) if cell.content == HWPOISON:
+                yield done("EIO"), size, cell
             case ("find",):
+                if self.index(phase) in moment.failing:
+                    yield done("EIO"), size, cell
                 yield ("page", cell.content) if has_data(cell) else ("hole",), size, cell
                 if beyond:  # shmem_get_folio(SGP_READ) looks, too
                     yield done(END_OF_FILE), size, cell
@@ -62,7 +67,7 @@ class Reading(Behaviour):
                 yield done(END_OF_FILE) if beyond else ("copy", content), size, cell
             case ("copy", str(content)):
                 yield done(content), size, cell
-                if has_data(cell):
+                if has_data(cell) and cell.content != HWPOISON:
                     yield ("copy", cell.content), size, cell
 
 
@@ -82,7 +87,11 @@ class Writing(Behaviour):
         size = moment.size
         grown = max(size, self.index(phase) + 1)
         match phase:
+            case ("first",) if cell.content == HWPOISON:
+                yield done("EIO"), size, cell
             case ("first",):
+                if self.index(phase) in moment.failing:
+                    yield done("EIO"), size, cell
                 if cell.content == HOLE or (cell.content == UNWRITTEN and cell.locker == NOBODY):
                     yield ("held",), size, Cell(UNWRITTEN, self.task, cell.swept)
                 elif cell.locker == NOBODY:
@@ -90,7 +99,9 @@ class Writing(Behaviour):
                 if moment.may_fail:
                     yield done(ANY_ERROR), size, cell
             case ("held",):
-                if has_data(cell):
+                if cell.content == HWPOISON:
+                    yield ("copied",), size, cell
+                elif has_data(cell):
                     yield ("copied",), size, cell._replace(content=self.tag)
                 else:
                     yield ("sized",), grown, cell

@@ -7,6 +7,7 @@ from typing import Final
 from collapse_mutants import COLLAPSE_MUTANTS
 from lookup_mutants import LOOKUP_MUTANTS
 from mapping_mutants import MAPPING_MUTANTS
+from memory_failure_mutants import MEMORY_FAILURE_MUTANTS
 from migrate_mutants import MIGRATE_MUTANTS
 from mutant import Mutant
 from shmem_mutants import SHMEM_MUTANTS
@@ -21,6 +22,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *MAPPING_MUTANTS,
     *SWAP_MUTANTS,
     *MIGRATE_MUTANTS,
+    *MEMORY_FAILURE_MUTANTS,
 )
 
 MUTANTS_BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

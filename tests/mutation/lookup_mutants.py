@@ -11,11 +11,12 @@ __all__ = ["LOOKUP_MUTANTS"]
 LOOKUP_MUTANTS: Final = (
     Mutant(
         "lookup-without-a-second-look",
-        "filemap.py",
+        "mended/lookup.py",
         "recheck",
         """
--    if again is not entry:
-+    if again is None and entry.refcount < 0:
+-        if again == entry:
++        if again == entry or isinstance(entry, Folio):
+             break
 """,
     ),
     Mutant(
@@ -89,7 +90,7 @@ LOOKUP_MUTANTS: Final = (
     ),
     Mutant(
         "seek-counts-what-is-not-uptodate",
-        "filemap.py",
+        "mended/seek.py",
         "flag",
         """
 -            data = await folio_test_uptodate(entry)
@@ -98,7 +99,7 @@ LOOKUP_MUTANTS: Final = (
     ),
     Mutant(
         "seek-steps-over-one-page-too-many",
-        "filemap.py",
+        "mended/seek.py",
         "bound",
         """
              data = await folio_test_uptodate(entry)
@@ -107,17 +108,17 @@ LOOKUP_MUTANTS: Final = (
 """,
     ),
     Mutant(
-        "seek-hole-forgets-the-gap",
-        "filemap.py",
+        "seek-answers-with-the-index-behind",
+        "mended/seek.py",
         "bound",
         """
--        if start < index:
-+        if start < index and seek_data:
+-            answer = index
++            answer = behind
 """,
     ),
     Mutant(
         "seek-without-rcu-read-unlock",
-        "filemap.py",
+        "mended/seek.py",
         "lock",
         """
      await rcu_read_unlock()

@@ -112,7 +112,7 @@ SHMEM_MUTANTS: Final = (
         "syscalls.py",
         "recheck",
         """
-         await folio_unlock(folio)
+             return "EIO"
 -    size = await i_size_read(inode)
 """,
         equivalent="pages are whole: it could have looked just before the truncate",

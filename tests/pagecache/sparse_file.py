@@ -11,6 +11,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    MemoryFailure,
     Migrate,
     Mincore,
     Munmap,
@@ -37,6 +38,7 @@ from pagecache.world import WorldSpec
 
 ASLEEP = "asleep until user space fills the page"
 RESERVED = "unwritten"
+FAILED = "hwpoison"
 
 
 class SparseFile:
@@ -68,8 +70,12 @@ class SparseFile:
         match operation:
             case Read(index):
                 self.out -= {index} if index < self.size else set()
+                if index < self.size and self.pages.get(index) == FAILED:
+                    return "EIO"
                 return 0 if index >= self.size else self.content(index)
             case Write(index):
+                if self.pages.get(index) == FAILED:
+                    return "EIO"
                 self.out -= {index}
                 self.pages[index] = tag
                 self.size = max(self.size, index + 1)
@@ -99,8 +105,11 @@ class SparseFile:
                 if self.pages.get(index) == RESERVED:
                     self.pages[index] = "0"  # what goes to swap has content
                 self.swaps = True
-                self.out |= {index} if index in self.pages and not self.is_large(index) else set()
+                if self.pages.get(index, FAILED) != FAILED and not self.is_large(index):
+                    self.out.add(index)
                 return 0
+            case Migrate(index) if self.pages.get(index) == FAILED:
+                return "EBUSY"
             case Migrate(index):
                 return 0 if index in self.pages.keys() - self.out else "ENOENT"
             case Split(index, order):
@@ -111,6 +120,8 @@ class SparseFile:
                 return "EFAULT" if answer in ("SIGBUS", "SIGSEGV") else answer
             case UffdCopy(index, vma) | UffdZeropage(index, vma):
                 return self.fill(index, vma, tag if isinstance(operation, UffdCopy) else "0")
+            case MemoryFailure(index):
+                return self.fail(index)
             case Stat():
                 return f"st_size {self.size}, st_blocks {8 * len(self.pages)}"
             case Mincore(index, vma):
@@ -125,6 +136,19 @@ class SparseFile:
 
     def is_large(self, index: int) -> bool:
         return any(first <= index < behind for first, behind in self.large)
+
+    def fail(self, index: int) -> Result:
+        if not self.has_data(index) or index in self.out:
+            return "ENOENT"
+        if self.pages[index] == FAILED:
+            return "EHWPOISON"
+        for folio in sorted(self.large):
+            if index in range(*folio):
+                self.cut(folio)
+        if index not in self.pages:
+            return "ENOENT"
+        self.pages[index] = FAILED
+        return 0
 
     def content(self, index: int) -> str:
         return self.pages[index] if self.has_data(index) else "0"
@@ -155,12 +179,18 @@ class SparseFile:
         gone = set(range(start, end))
         for folio in sorted(self.large):
             of_it = set(range(*folio))
-            if gone & of_it:
-                self.large.remove(folio)
             if gone & of_it and of_it - gone:
-                gone |= {index for index in of_it if index >= max(self.size, self.fallocend)}
+                self.cut(folio)
+            self.large -= {folio} if gone & of_it else set()
         self.pages = {index: page for index, page in self.pages.items() if index not in gone}
         self.out &= set(self.pages)
+
+    def cut(self, folio: tuple[int, int]) -> None:
+        """Make a large folio small ones."""
+        self.large.remove(folio)
+        first, behind = folio
+        for index in range(max(first, self.size, self.fallocend), behind):
+            del self.pages[index]
 
     def collapse(self, start: int, vma: int) -> Result:
         indices = range(start, start + self.nr)
@@ -169,8 +199,11 @@ class SparseFile:
         if not any(index in self.pages for index in indices):
             return "EINVAL"
         inside = {folio for folio in self.large if start <= folio[0] < start + self.nr}
-        if inside - {(start, start + self.nr)} and not self.collapses_large:
-            return "EINVAL"
+        refused = {first: "EINVAL" for first, behind in inside if behind - first < self.nr}
+        refused = {} if self.collapses_large else refused
+        refused |= {index: "EAGAIN" for index in indices if self.pages.get(index) == FAILED}
+        if refused:
+            return refused[min(refused)]
         for index in indices:
             if self.pages.get(index) == RESERVED or index in self.out:
                 if index >= self.size:
@@ -192,6 +225,8 @@ class SparseFile:
         if index not in self.pages and self.missing[vma]:
             return EVENT if isinstance(operation, Touch) else ASLEEP
         self.out.discard(index)
+        if self.pages.get(index) == FAILED:
+            return "SIGBUS"
         self.pages[index] = tag if isinstance(operation, Store) else self.content(index)
         return 0 if isinstance(operation, Store) else self.pages[index]
 

@@ -113,7 +113,8 @@ def contents(where: World) -> list[str | None]:
     i_pages = where.mapping.i_pages
     for index, entry in enumerate(i_pages.slots):
         if isinstance(entry, Folio):
-            held.append(entry.page_at(index) if entry.uptodate else "unwritten")
+            content = "hwpoison" if entry.poisoned else entry.page_at(index)
+            held.append(content if entry.uptodate else "unwritten")
         elif isinstance(entry, ValueEntry):
             held.append(where.mapping.swap.slots[entry.value + index % (1 << i_pages.order_at(index))].content)
         else:

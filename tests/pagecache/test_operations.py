@@ -12,6 +12,7 @@ from pagecache.operations import (
     Collapse,
     Fallocate,
     Load,
+    MemoryFailure,
     Migrate,
     Mincore,
     Munmap,
@@ -76,6 +77,9 @@ def _fresh_task() -> None:
         (Migrate(1), "ENOENT", None),
         (Migrate(2), 0, None),
         (Split(0), 0, None),
+        (MemoryFailure(0), 0, ["hwpoison", None, "unwritten", None]),
+        (MemoryFailure(1), "ENOENT", None),
+        (MemoryFailure(2), "ENOENT", None),
     ],
     ids=repr,
 )
