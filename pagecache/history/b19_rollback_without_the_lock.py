@@ -56,7 +56,7 @@ from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.step import step, warn_on_once
 from pagecache.userfaultfd import any_vma_missing
-from pagecache.world import WorldSpec
+from pagecache.world import VmaSpec, WorldSpec
 from pagecache.xarray import (
     XA_RETRY_ENTRY,
     XaState,
@@ -283,6 +283,7 @@ BUG: Final = Bug(
     breaks=("nrpages_alloced_and_i_blocks_agree", "no_kernel_assertion_fails"),
     focus=Focus(
         operations=(Collapse, Store, Load, Write, PunchHole),
-        worlds=(WorldSpec(("data", "hole")),),
+        # Registered, so that every collapse of it is rolled back, whoever else is there.
+        worlds=(WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),)),),
     ),
 )
