@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, Literal
 
-__all__ = ["Kind", "Mutant", "MutantError", "patched", "plant"]
+__all__ = ["PACKAGE", "Kind", "Mutant", "MutantError", "patched", "plant"]
 
 Kind = Literal["lock", "order", "recheck", "refcount", "accounting", "flag", "wakeup", "bound", "cursor"]
 """What was done: a lock dropped, steps swapped, a second look skipped, a wrong count expected or taken, a line of

@@ -203,7 +203,7 @@ SHMEM_MUTANTS: Final = (
     ),
     Mutant(
         "truncate-lowers-i-size-last",
-        "syscalls.py",
+        "mended/setattr.py",
         "order",
         """
 -    if size != old_size:
@@ -215,26 +215,23 @@ SHMEM_MUTANTS: Final = (
 +            await i_size_write(inode, size)
      await up_write(inode.i_rwsem)
      return 0
-
-
- async def shmem_punch_hole(inode: Inode, start: int, length: int) -> int:
 """,
     ),
     Mutant(
         "truncate-without-unmapping",
-        "syscalls.py",
+        "mended/setattr.py",
         "order",
         """
          if old_size > size:
 -            await unmap_mapping_range(mapping, size, INFINITY)
 +            pass
-         if inode.info.alloced:
+         await mapping.kernel.shmem_undo_range(inode, size, INFINITY, unfalloc=False)
 """,
         equivalent="what is mapped is unmapped folio by folio, and the range once more at the end",
     ),
     Mutant(
         "truncate-without-i-rwsem",
-        "syscalls.py",
+        "mended/setattr.py",
         "lock",
         """
 -    await down_write(inode.i_rwsem)
@@ -243,9 +240,6 @@ SHMEM_MUTANTS: Final = (
              await unmap_mapping_range(mapping, size, INFINITY)
 -    await up_write(inode.i_rwsem)
      return 0
-
-
- async def shmem_punch_hole(inode: Inode, start: int, length: int) -> int:
 """,
     ),
     Mutant(
