@@ -26,6 +26,10 @@ MAPPING_MUTANTS: Final = (
 -    mapped = table.present and vma.pte_none(index)
 +    mapped = vma.pte_none(index)
 """,
+        equivalent=(
+            "a page table is taken out under the lock of the huge folio, when every old folio of its range is locked, "
+            "and who faults holds the lock of one of them"
+        ),
     ),
     Mutant(
         "fault-unlocks-the-folio-before-it-maps",
