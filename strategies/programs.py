@@ -1,4 +1,4 @@
-"""Programs: a few tasks with a few operations each, nearly always a collapse and somebody in its way."""
+"""Programs: a few tasks with a few operations each, mostly a collapse and somebody in its way."""
 
 from __future__ import annotations
 

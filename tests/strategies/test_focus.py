@@ -27,11 +27,11 @@ def swarms() -> list[Case]:
     return [swarmed(draw, "k") for _ in range(SAMPLE)]
 
 
-def test_a_swarm_has_few_kinds_nearly_always_a_collapse() -> None:
+def test_a_swarm_has_few_kinds_mostly_a_collapse() -> None:
     values = swarms()
 
     assert max(len(kinds(value)) for value in values) <= 4
-    assert sum(Collapse in kinds(value) for value in values) > 0.9 * SAMPLE
+    assert 0.6 * SAMPLE < sum(Collapse in kinds(value) for value in values) < 0.8 * SAMPLE
 
 
 def test_every_kind_appears() -> None:
