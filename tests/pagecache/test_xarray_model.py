@@ -138,6 +138,7 @@ class Against(RuleBasedStateMachine):
         if xas.shift + 2 * self.xa.chunk_shift <= held.order:
             assert xas.error == "ENOMEM"  # "no support for splitting really large entries yet"
             return
+        self.roomy |= bool(xas.spares)  # a root whose only entry becomes a node stays above it
         run(xas_lock_irq(xas), W)
         run(xas_split(xas, entry, held.order), W)
         run(xas_unlock_irq(xas), W)
