@@ -12,6 +12,7 @@ reader, in an RCU read-side section, may stand between any two loads while the t
 ``store``             one published slot after the other
 ``split``             a multi-index entry into smaller ones
 ``marks``             three bits for each entry
+``find_marked``       the next entry that has one of them
 ====================  ==================================================================
 """
 
@@ -26,6 +27,7 @@ from pagecache.xarray.entry import (
     xa_is_retry,
     xa_is_value,
 )
+from pagecache.xarray.find_marked import xas_find_marked
 from pagecache.xarray.marks import (
     XA_MARK_0,
     XA_MARK_1,
@@ -84,6 +86,7 @@ __all__ = [
     "xas_destroy",
     "xas_find",
     "xas_find_conflict",
+    "xas_find_marked",
     "xas_get_mark",
     "xas_get_order",
     "xas_init_marks",

@@ -30,6 +30,7 @@ from pagecache.xarray import (
     xas_create_range,
     xas_find,
     xas_find_conflict,
+    xas_find_marked,
     xas_get_mark,
     xas_load,
     xas_lock_irq,
@@ -194,6 +195,21 @@ class Against(RuleBasedStateMachine):
                 run(xas_lock_irq(xas), task)
         run(xas_unlock_irq(xas), task)
         assert found == expected
+
+    @rule(first=INDICES, last=INDICES, mark=MARKS)
+    def find_marked(self, first: int, last: int, mark: int) -> None:
+        xas = XaState(self.xa, first)
+        found = []
+        run(xas_lock_irq(xas), W)
+        while (entry := run(xas_find_marked(xas, last, mark), W)) is not None:
+            found.append((entry, xas.index))
+        run(xas_unlock_irq(xas), W)
+        start = self.held.get(first)
+        if first <= last and start is not None:
+            first = start.base  # it begins with the entry in whose middle it is
+        assert found == [
+            (held.entry, held.base) for held in self.within(0, 5) if first <= held.base <= last and mark in held.marks
+        ]
 
     @rule(first=INDICES)
     def next(self, first: int) -> None:
