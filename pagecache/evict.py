@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pagecache.folio import drop_references
 from pagecache.inode import i_size_write
+from pagecache.regular.truncate import truncate_inode_pages
 from pagecache.step import KernelBug
 from pagecache.syscalls import do_munmap
 from pagecache.truncate import INFINITY
@@ -15,6 +16,8 @@ __all__ = ["shmem_evict_inode"]
 async def shmem_evict_inode(world: World) -> None:
     """``shmem_evict_inode()`` and clear_inode(), after the last munmap() and close().
 
+    Of a regular file, what is dirty has been written before.
+
     Raises:
         KernelBug: ``BUG_ON(inode->i_data.nrpages)`` of clear_inode(), or pages that nobody will ever free.
 
@@ -25,7 +28,10 @@ async def shmem_evict_inode(world: World) -> None:
     for number in range(len(world.vmas)):
         await do_munmap(world.vmas[number])
     await i_size_write(inode, 0)
-    await mapping.kernel.shmem_undo_range(inode, 0, INFINITY, unfalloc=False)
+    if mapping.regular is None:
+        await mapping.kernel.shmem_undo_range(inode, 0, INFINITY, unfalloc=False)
+    else:
+        await truncate_inode_pages(mapping, 0)
     # Folios that only the swap cache has, since their slot was freed while they were locked: they stay on the LRU
     # lists until reclaim comes by (folio_free_swap()).
     for slot in mapping.swap.slots:

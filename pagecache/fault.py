@@ -7,6 +7,7 @@ from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, find_vma, migration_entry_wait
 from pagecache.pte import Pte, pte_target, translate
+from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
 
@@ -66,9 +67,10 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     if vma.migrating(index) is not None:
         await migration_entry_wait(vma, index)  # do_swap_page()
         return ""
-    error, folio = await vma.mapping.kernel.shmem_fault(vmf)
+    fault = vma.mapping.kernel.shmem_fault if vma.mapping.regular is None else filemap_fault  # vm_ops->fault
+    error, folio = await fault(vmf)
     if error or folio is None:
-        return error  # type: ignore[no-any-return]
+        return error
     if folio.poisoned:
         # __do_fault(): VM_FAULT_HWPOISON.  (A clean page would be dropped and read again.)
         await folio_unlock(folio)

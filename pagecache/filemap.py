@@ -125,7 +125,8 @@ async def find_get_entry(xas: XaState, last: int) -> Entry:
 async def find_lock_entries(mapping: AddressSpace, start: int, last: int) -> list[tuple[int, Entry]]:
     """``find_lock_entries()``: what stands between ``start`` and ``last``, each folio locked and referenced.
 
-    Only folios wholly inside the range whose lock is free at once; the others are skipped.
+    Only folios wholly inside the range whose lock is free at once, and that are not under write-back; the others are
+    skipped.
     """
     found: list[tuple[int, Entry]] = []
     xas = XaState(mapping.i_pages, start)
@@ -151,7 +152,7 @@ async def find_lock_entries(mapping: AddressSpace, start: int, last: int) -> lis
         if not locked:
             await folio_put(entry)
             continue
-        if entry.mapping is not mapping:
+        if entry.mapping is not mapping or entry.writeback is not None:
             await folio_unlock(entry)
             await folio_put(entry)
             continue
@@ -196,6 +197,8 @@ async def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> None:
     await xas_store(xas, None)
     folio.mapping = None
     mapping.nrpages -= folio.nr_pages
+    if mapping.regular is not None and folio.order == mapping.hpage_pmd_order:
+        mapping.regular.nr_thps -= 1  # filemap_unaccount_folio()
     await xas_unlock_irq(xas)
     await step("folio_put_refs", folio, folio.nr_pages, target=("refcount", folio.number), writes=True)
     drop_references(folio, folio.nr_pages)

@@ -75,6 +75,7 @@ class Folio:
         "swap",
         "swapbacked",
         "uptodate",
+        "writeback",
     )
 
     # Two orders of allocation may lead to the same point: the number is for reports only.
@@ -93,6 +94,8 @@ class Folio:
         self.index = 0
         self.uptodate = False
         self.dirty = False
+        self.writeback: Task | None = None
+        """Who has the disk write it (``PG_writeback``); regular files only."""
         self.swapbacked = False
         self.lru = False
         self.swap = -1

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pagecache.folio import Memory
     from pagecache.kernel import Kernel
     from pagecache.mm import Vma
+    from pagecache.regular.backing import RegularFile
 
 __all__ = [
     "BLOCKS_PER_PAGE",
@@ -58,7 +59,7 @@ class ShmemFalloc:
 
 
 class Inode:
-    """A shmem inode.  ``i_size`` is counted in pages: the model has no partial pages."""
+    """An inode, with what shmem has of its own.  ``i_size`` is counted in pages: the model has no partial pages."""
 
     __slots__ = ("i_blocks", "i_lock", "i_mapping", "i_private", "i_rwsem", "i_size", "info")
 
@@ -76,12 +77,23 @@ class AddressSpace:
     """``struct address_space``: the cached pages of one file and the VMAs that map it.
 
     ``kernel`` is its table of functions, as ``a_ops`` is; ``memory`` the allocator its pages come from, ``swap`` where
-    they go;
+    they go, or ``regular`` the disk where they are from, if it is no shmem file;
     ``hpage_pmd_order`` what HPAGE_PMD_ORDER is in this world.
     """
 
     __fingerprint_skip__: ClassVar = ("hpage_pmd_order", "kernel", "memory")
-    __slots__ = ("host", "hpage_pmd_order", "i_mmap", "i_mmap_rwsem", "i_pages", "kernel", "memory", "nrpages", "swap")
+    __slots__ = (
+        "host",
+        "hpage_pmd_order",
+        "i_mmap",
+        "i_mmap_rwsem",
+        "i_pages",
+        "kernel",
+        "memory",
+        "nrpages",
+        "regular",
+        "swap",
+    )
 
     def __init__(self, host: Inode, i_pages: XArray, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
         self.host = host
@@ -92,6 +104,7 @@ class AddressSpace:
         self.i_mmap: list[Vma] = []
         self.memory = memory
         self.swap = SwapDevice(i_pages.nr_slots, hpage_pmd_order)
+        self.regular: RegularFile | None = None
         self.kernel = kernel
 
 

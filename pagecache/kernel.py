@@ -64,6 +64,9 @@ class Kernel:
     folio_migrate_mapping: KernelFunction
     xas_descend: KernelFunction
     xas_create_range: KernelFunction
+    collapse_regular_file: KernelFunction
+    filemap_add_folio: KernelFunction
+    do_dentry_open: KernelFunction
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self)[3:]:

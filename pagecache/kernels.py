@@ -13,6 +13,9 @@ from pagecache.collapse import (
     linux_6_2,
     linux_6_4,
     linux_2026,
+    regular_6_2,
+    regular_6_4,
+    regular_2026,
     retry_during_scan,
     stevens_v1,
     stevens_v2,
@@ -24,6 +27,7 @@ from pagecache.collapse import (
 from pagecache.collapse.scan import (
     hpage_collapse_scan_file_4_8,
     hpage_collapse_scan_file_2026,
+    no_read_only_thp_for_fs,
     retract_page_tables_4_8,
     retract_page_tables_6_6,
 )
@@ -36,10 +40,14 @@ from pagecache.memory_failure import shmem_error_remove_folio
 from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import migrate as mended_migrate
+from pagecache.mended import open as mended_open
 from pagecache.mended import partial as mended_partial
+from pagecache.mended import regular as mended_regular
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import setattr as mended_setattr
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
+from pagecache.regular.add import __filemap_add_folio
+from pagecache.regular.open import do_dentry_open
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem import shmem_get_folio
 from pagecache.shmem_charge import (
@@ -100,6 +108,9 @@ LINUX_6_2: Final = Kernel(
     folio_migrate_mapping=folio_migrate_mapping,
     xas_descend=xas_descend,
     xas_create_range=create_range,
+    collapse_regular_file=regular_6_2.collapse_file,
+    filemap_add_folio=__filemap_add_folio,
+    do_dentry_open=do_dentry_open,
 )
 
 LINUX_4_8: Final = LINUX_6_2.replace(
@@ -107,6 +118,7 @@ LINUX_4_8: Final = LINUX_6_2.replace(
     summary="store the new page while scanning, frozen",
     source="f3f0e1d2150b",
     collapse_file=linux_4_8.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
     shmem_charge=shmem_charge_4_8,
 )
 
@@ -116,6 +128,7 @@ STEVENS_V1: Final = LINUX_6_2.replace(
     source="David Stevens, 1 February 2023",
     hpage_collapse_scan_file=stevens_v1.hpage_collapse_scan_file,
     collapse_file=stevens_v1.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
 )
 
 STEVENS_V2: Final = LINUX_6_2.replace(
@@ -123,6 +136,7 @@ STEVENS_V2: Final = LINUX_6_2.replace(
     summary="6.2, but holes stay holes, are counted again, and all VMAs are asked",
     source="David Stevens, 6 February 2023",
     collapse_file=stevens_v2.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
 )
 
 WILCOX_2023_02: Final = LINUX_6_2.replace(
@@ -130,6 +144,7 @@ WILCOX_2023_02: Final = LINUX_6_2.replace(
     summary="old folios stay in place, frozen; holes stay holes; copy, then store",
     source="Matthew Wilcox, February 2023, repaired",
     collapse_file=wilcox_2023_02.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
 )
 
 WILCOX_2023_02_LITERAL: Final = LINUX_6_2.replace(
@@ -137,6 +152,7 @@ WILCOX_2023_02_LITERAL: Final = LINUX_6_2.replace(
     summary="the same as posted: old folios are freed before the store, the rollback skips pages",
     source="Matthew Wilcox, February 2023",
     collapse_file=wilcox_2023_02_literal.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
 )
 
 RETRY_DURING_SCAN: Final = LINUX_6_2.replace(
@@ -144,6 +160,7 @@ RETRY_DURING_SCAN: Final = LINUX_6_2.replace(
     summary="RETRY entries in the holes from the scan to the store",
     source="a remark of Matthew Wilcox, February 2023",
     collapse_file=retry_during_scan.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
 )
 
 STEVENS_V3: Final = LINUX_6_2.replace(
@@ -151,6 +168,7 @@ STEVENS_V3: Final = LINUX_6_2.replace(
     summary="v2, uptodate before it is stored, RETRY entries in the last section",
     source="David Stevens, 14 February 2023",
     collapse_file=stevens_v3.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
 )
 
 STEVENS_V5: Final = LINUX_6_2.replace(
@@ -158,6 +176,7 @@ STEVENS_V5: Final = LINUX_6_2.replace(
     summary="old folios stay in place, frozen; copy, RETRY, recount, ask, store",
     source="David Stevens, 7 March 2023",
     collapse_file=stevens_v5.collapse_file,
+    collapse_regular_file=no_read_only_thp_for_fs,
 )
 
 LINUX_6_4: Final = LINUX_6_2.replace(
@@ -165,6 +184,7 @@ LINUX_6_4: Final = LINUX_6_2.replace(
     summary="old folios stay in place, locked; copy, RETRY, recount, ask, store",
     source="a2e17cc2efc7 and e8c716bc6812",
     collapse_file=linux_6_4.collapse_file,
+    collapse_regular_file=regular_6_4.collapse_file,
 )
 
 LINUX_2026: Final = LINUX_6_4.replace(
@@ -173,6 +193,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     source="an mm development tree of 2026",
     hpage_collapse_scan_file=hpage_collapse_scan_file_2026,
     collapse_file=linux_2026.collapse_file,
+    collapse_regular_file=regular_2026.collapse_file,
     retract_page_tables=retract_page_tables_6_6,
     shmem_charge=shmem_charge_6_6,
     shmem_uncharge=shmem_uncharge_6_6,
@@ -187,6 +208,8 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
+    collapse_regular_file=mended_regular.collapse_file,
+    do_dentry_open=mended_open.do_dentry_open,
     migrate_folio=mended_migrate.migrate_folio,
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
 )
@@ -200,6 +223,8 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
+    collapse_regular_file=mended_regular.collapse_file,
+    do_dentry_open=mended_open.do_dentry_open,
     migrate_folio=mended_migrate.migrate_folio,
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
 )

@@ -29,6 +29,7 @@ __all__ = [
 LOCK_ORDER: Final = (
     "i_rwsem",
     "mmap_lock",
+    "invalidate_lock",
     "folio_lock",
     "i_mmap_rwsem",
     "ptl",

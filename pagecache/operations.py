@@ -22,6 +22,11 @@ from pagecache.gup import dma_write, pin_user_pages_fast, unpin_user_pages_dirty
 from pagecache.huge_memory import split_huge_pages
 from pagecache.memory_failure import memory_failure
 from pagecache.migrate import migrate_pages
+from pagecache.regular.backing import put_write_access
+from pagecache.regular.open import close, open_for_write
+from pagecache.regular.read import filemap_read
+from pagecache.regular.truncate import vfs_truncate
+from pagecache.regular.write import generic_file_write, writeback
 from pagecache.syscalls import (
     do_munmap,
     mincore,
@@ -34,12 +39,13 @@ from pagecache.syscalls import (
 )
 from pagecache.userfaultfd import EVENT, mfill_atomic, userfaultfd_register, userfaultfd_unregister
 from pagecache.vmscan import reclaim_folio
-from pagecache.world import World, WorldSpec
+from pagecache.world import BACKINGS, World, WorldSpec
 
 __all__ = [
     "EVENT",
     "OPERATIONS",
     "OPERATIONS_BY_NAME",
+    "CloseWrite",
     "Collapse",
     "Fallocate",
     "Load",
@@ -47,6 +53,7 @@ __all__ = [
     "Migrate",
     "Mincore",
     "Munmap",
+    "OpenWrite",
     "Operation",
     "PageOut",
     "PinWrite",
@@ -65,6 +72,7 @@ __all__ = [
     "UffdUnregister",
     "UffdZeropage",
     "Write",
+    "Writeback",
 ]
 
 Result = int | str
@@ -76,6 +84,8 @@ class Operation:
 
     task_name: ClassVar[str] = ""
     """What a person would call a task that begins with it."""
+    backings: ClassVar[tuple[str, ...]] = ("shmem",)
+    """The kinds of files on which it is modelled, see :data:`pagecache.world.BACKINGS`."""
 
     def __repr__(self) -> str:
         shown = [
@@ -87,6 +97,9 @@ class Operation:
 
     def problem(self, world: WorldSpec) -> str:
         """Why it makes no sense in this world, as a sentence with the value and the remedy; empty if it does."""
+        if world.backing not in self.backings:
+            names = " or ".join(self.backings)
+            return f"{type(self).__name__} is not modelled for backing {world.backing!r}; make the backing {names}"
         pages = len(world.pages)
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         for name, value in values.items():
@@ -113,6 +126,7 @@ class Collapse(Operation):
     """``madvise(MADV_COLLAPSE)`` of the huge page that starts at ``start``.  Result: 0 or an error."""
 
     task_name: ClassVar[str] = "khugepaged"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     start: int
     vma: int = 0
 
@@ -134,6 +148,7 @@ class Load(Operation):
     """
 
     task_name: ClassVar[str] = "load"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     index: int
     vma: int = 0
 
@@ -194,6 +209,7 @@ class PageOut(Operation):
     """Reclaim of one page, as by ``madvise(MADV_PAGEOUT)`` or memory pressure.  Result: 0, whatever became of it."""
 
     task_name: ClassVar[str] = "reclaim"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     index: int
 
     async def run(self, world: World, tag: str) -> Result:
@@ -250,21 +266,32 @@ class Read(Operation):
     """``pread()`` of one page.  Result: its content, or 0 at or behind the end of the file."""
 
     task_name: ClassVar[str] = "read"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     index: int
 
     async def run(self, world: World, tag: str) -> Result:
-        return await shmem_file_read(world.inode, self.index)
+        read = shmem_file_read if world.mapping.regular is None else filemap_read
+        return await read(world.inode, self.index)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Write(Operation):
-    """``pwrite()`` of one whole page.  Result: 1 (page written), or an error."""
+    """``pwrite()`` of one whole page.  Result: 1 (page written), or an error.
+
+    A regular file is opened for it, and closed again.
+    """
 
     task_name: ClassVar[str] = "write"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     index: int
 
     async def run(self, world: World, tag: str) -> Result:
-        return await shmem_file_write(world.inode, self.index, tag)
+        if world.mapping.regular is None:
+            return await shmem_file_write(world.inode, self.index, tag)
+        await world.kernel.do_dentry_open(world.mapping)
+        written = await generic_file_write(world.inode, self.index, tag)
+        await put_write_access(world.mapping)
+        return written
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -304,6 +331,7 @@ class Mincore(Operation):
     """``mincore()`` of one page.  Result: 1 or 0, or ENOMEM if it is not mapped."""
 
     task_name: ClassVar[str] = "mincore"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     index: int
     vma: int = 0
 
@@ -313,12 +341,15 @@ class Mincore(Operation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Truncate(Operation):
-    """``ftruncate()``.  Result: 0."""
+    """``ftruncate()``, or ``truncate()`` of a regular file.  Result: 0."""
 
     task_name: ClassVar[str] = "truncate"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     size: int
 
     async def run(self, world: World, tag: str) -> Result:
+        if world.mapping.regular is not None:
+            return await vfs_truncate(world.inode, self.size)
         result: int = await world.kernel.shmem_setattr(world.inode, self.size)
         return result
 
@@ -399,10 +430,46 @@ class Munmap(Operation):
     """``munmap()`` of a whole mapping.  Result: 0."""
 
     task_name: ClassVar[str] = "munmap"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     vma: int = 0
 
     async def run(self, world: World, tag: str) -> Result:
         return await do_munmap(world.vmas[self.vma])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OpenWrite(Operation):
+    """``open(O_WRONLY)`` of a regular file; it stays open.  Result: 0."""
+
+    task_name: ClassVar[str] = "open"
+    backings: ClassVar[tuple[str, ...]] = ("file",)
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await open_for_write(world.mapping)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CloseWrite(Operation):
+    """``close()`` of a descriptor that somebody has opened for writing.  Result: 0, or EBADF if there is none."""
+
+    task_name: ClassVar[str] = "close"
+    backings: ClassVar[tuple[str, ...]] = ("file",)
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await close(world.mapping)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Writeback(Operation):
+    """``sync_file_range()`` of one page, to the end of its I/O.  Result: 0, whatever there was to be written."""
+
+    task_name: ClassVar[str] = "writeback"
+    backings: ClassVar[tuple[str, ...]] = ("file",)
+    index: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        await writeback(world.mapping, self.index)
+        return 0
 
 
 OPERATIONS: Final[tuple[type[Operation], ...]] = (
@@ -429,6 +496,9 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     PinWrite,  # a reference that outlives every lock
     Migrate,
     Split,
+    OpenWrite,  # regular files only
+    CloseWrite,
+    Writeback,
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

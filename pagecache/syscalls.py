@@ -141,7 +141,7 @@ async def mincore(vma: Vma, index: int) -> int | str:
 async def mincore_page(vma: Vma, index: int) -> int:
     """``mincore_page()``: is the page in the cache, and uptodate?  May be called in atomic context."""
     entry: Entry = await vma.mapping.kernel.filemap_get_entry(vma.mapping, index)
-    if isinstance(entry, ValueEntry):
+    if isinstance(entry, ValueEntry) and vma.mapping.regular is None:
         # filemap_get_incore_folio(): "try to find it in the swap cache".
         entry = await swap_cache_get_folio(vma.mapping.swap, entry.value)
     if not isinstance(entry, Folio):

@@ -13,6 +13,7 @@ from pagecache.folio import (
     folio_unlock,
 )
 from pagecache.inode import AddressSpace
+from pagecache.regular.reclaim import shrink_regular_folio
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.step import step
 from pagecache.swap import SwapDevice, forget
@@ -40,7 +41,8 @@ async def reclaim_folio(mapping: AddressSpace, index: int) -> None:
     if not locked:
         await folio_putback_lru(entry)
         return
-    freed = await _shrink_locked_folio(mapping, entry)
+    shrink = _shrink_locked_folio if mapping.regular is None else shrink_regular_folio
+    freed = await shrink(mapping, entry)
     if not freed:
         await folio_putback_lru(entry)
 

@@ -8,15 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
-from pagecache.folio import Folio, Memory
+from pagecache.folio import ZERO, Folio, Memory
 from pagecache.inode import BLOCKS_PER_PAGE, Inode
 from pagecache.kernel import Kernel
 from pagecache.mm import Mm, Vma
 from pagecache.pte import Pte
+from pagecache.regular.backing import RegularFile
 from pagecache.step import Step
 from pagecache.xarray import ValueEntry, XArray, XaState, store_plainly
 
-__all__ = ["LARGE_STATES", "PAGES_MAX", "PAGE_STATES", "VMAS_MAX", "Large", "VmaSpec", "World", "WorldSpec"]
+__all__ = [
+    "BACKINGS",
+    "FILE_STATES",
+    "LARGE_STATES",
+    "PAGES_MAX",
+    "PAGE_STATES",
+    "VMAS_MAX",
+    "Large",
+    "VmaSpec",
+    "World",
+    "WorldSpec",
+]
 
 PAGES_MAX: Final = 8  # four huge pages of two, or one of eight: no catalogued race needs more
 VMAS_MAX: Final = 4  # collapse and userfaultfd look at one mapping and at "any other"
@@ -25,8 +37,15 @@ HPAGE_ORDER_MAX: Final = 3
 PAGE_STATES: Final = ("data", "hole", "unwritten", "swapped")
 """What can be at an index: data; nothing; a page that fallocate() reserved and nobody wrote; data on a swap device."""
 
-LARGE_STATES: Final = ("data", "swapped")
-"""What a large folio, or one entry for several swapped pages, can hold."""
+BACKINGS: Final = ("shmem", "file")
+"""What the file is: of shmem, or a regular file of a disk file system."""
+
+FILE_STATES: Final = ("data", "hole", "dirty", "shadow")
+"""What can be at an index of a regular file: data as it is on the disk; nothing, it is on the disk only; data that is
+newer than the disk's; nothing but the shadow entry of an eviction."""
+
+LARGE_STATES: Final = ("data", "swapped", "shadow")
+"""What a large folio, or one entry for several pages that are swapped out or evicted, can hold."""
 
 Large: TypeAlias = tuple[int, int]
 """The first index and the order of what holds several pages at once."""
@@ -71,12 +90,15 @@ class WorldSpec:
     """The file and its mappings before anything runs.
 
     Args:
-        pages: per index one of :data:`PAGE_STATES`; a multiple of ``2**hpage_order`` of them.
+        pages: per index one of :data:`PAGE_STATES`, of a regular file :data:`FILE_STATES`; a multiple of
+            ``2**hpage_order`` of them.
         hpage_order: what HPAGE_PMD_ORDER is in this world.
         size: ``i_size`` in pages.
         vmas: the mappings.
         large: ranges, as first index and order, whose data is in one large folio, or whose swapped pages are in
             consecutive slots to which one entry of that order refers.  Of hpage_order, it is a huge page.
+
+        backing: one of :data:`BACKINGS`.
 
     Raises:
         ValueError: if the parts do not fit together; the message names the value and the remedy.
@@ -87,6 +109,12 @@ class WorldSpec:
     size: int = 2
     vmas: tuple[VmaSpec, ...] = (VmaSpec(),)
     large: tuple[Large, ...] = ()
+    backing: str = "shmem"
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """What a page can be, in such a file."""
+        return PAGE_STATES if self.backing == "shmem" else FILE_STATES
 
     @property
     def chunk_shift(self) -> int:
@@ -106,13 +134,15 @@ class WorldSpec:
                 f"there are {len(self.pages)} pages; with hpage_order {self.hpage_order} give a multiple of {nr}, "
                 f"at least {nr} and at most {PAGES_MAX}"
             )
+        if self.backing not in BACKINGS:
+            raise ValueError(f"backing is {self.backing!r}; choose one of {', '.join(BACKINGS)}")
         for index, state in enumerate(self.pages):
-            if state not in PAGE_STATES:
-                raise ValueError(f"page {index} is {state!r}; choose one of {', '.join(PAGE_STATES)}")
+            if state not in self.states:
+                raise ValueError(f"page {index} is {state!r}; choose one of {', '.join(self.states)}")
         if not 0 <= self.size <= len(self.pages):
             raise ValueError(f"size is {self.size} pages; choose 0 to {len(self.pages)}")
         for index in range(self.size, len(self.pages)):
-            if self.pages[index] in ("data", "swapped"):
+            if self.pages[index] in ("data", "swapped", "dirty", "shadow"):
                 raise ValueError(f"page {index} holds data beyond size {self.size}; make it a hole or raise size")
         if not 1 <= len(self.vmas) <= VMAS_MAX:
             raise ValueError(f"there are {len(self.vmas)} VMAs; give 1 to {VMAS_MAX}")
@@ -120,8 +150,10 @@ class WorldSpec:
             if vma.end > len(self.pages):
                 raise ValueError(f"vma {number} ends at {vma.end}, but there are only {len(self.pages)} pages")
             for index in vma.mapped:
-                if self.pages[index] != "data":
+                if self.pages[index] not in ("data", "dirty"):
                     raise ValueError(f"vma {number} has index {index} mapped, where there is no data; remove it")
+            if vma.missing and self.backing != "shmem":
+                raise ValueError(f"vma {number} has missing = true, but a userfaultfd does not take regular files")
         self._check_large()
 
     def _check_large(self) -> None:
@@ -180,7 +212,10 @@ class World:
         self.pending: list[Step | None] = []
         self.may_fail = True  # what is not known is allowed
         self.may_swap = True
-        self._fill_cache()
+        if spec.backing == "shmem":
+            self._fill_cache()
+        else:
+            self._fill_cache_of_disk()
         for vma in spec.vmas:
             self._map(vma)
 
@@ -210,6 +245,37 @@ class World:
         info = self.inode.info
         info.alloced = self.mapping.nrpages + info.swapped
         self.inode.i_blocks = info.alloced * BLOCKS_PER_PAGE
+
+    def _fill_cache_of_disk(self) -> None:
+        """A regular file: all that is below ``i_size`` is on the disk, an older version of what is dirty."""
+        spec = self.spec
+        file = self.mapping.regular = RegularFile(
+            [
+                ZERO if index >= spec.size else f"old{index}" if state == "dirty" else f"d{index}"
+                for index, state in enumerate(spec.pages)
+            ]
+        )
+        orders = dict(spec.large)
+        behind = 0
+        for index, state in enumerate(spec.pages):
+            if state == "hole" or index < behind:
+                continue
+            order = orders.get(index, 0)
+            behind = index + (1 << order)
+            if state == "shadow":
+                store_plainly(XaState(self.mapping.i_pages, index, order), ValueEntry(index))
+                continue
+            folio = self.memory.new_folio(order)
+            folio.refcount = folio.nr_pages
+            folio.mapping = self.mapping
+            folio.index = index
+            folio.lru = True
+            folio.uptodate = True
+            folio.dirty = state == "dirty"
+            folio.pages = [f"d{one}" for one in range(index, behind)]
+            store_plainly(XaState(self.mapping.i_pages, index, order), folio)
+            self.mapping.nrpages += folio.nr_pages
+            file.nr_thps += order == spec.hpage_order
 
     def _swap_out(self, first: int, order: int) -> None:
         """The pages from ``first`` on have been written to the slots of their own numbers, and are nowhere else."""

@@ -32,14 +32,18 @@ def case(draw: Draw, kernel: str, anchors: Anchors = Anchors(), like: Case = SIM
 
 def focused(draw: Draw, kernel: str, focus: Focus) -> Case:
     """A case without deviations in the worlds of ``focus``, made of its operations only."""
-    its_world = draw.option(focus.worlds, focus.worlds[0]) if focus.worlds else world(draw, features=focus.features)
+    its_world = (
+        draw.option(focus.worlds, focus.worlds[0])
+        if focus.worlds
+        else world(draw, features={"backing": ("shmem",), **focus.features})
+    )
     return Case(kernel, its_world, program(draw, its_world, kinds=focus.operations))
 
 
 def swarmed(draw: Draw, kernel: str, failing: tuple[str, ...] = ()) -> Case:
     """A case without deviations in any world, made of a few kinds of operations; what searches begin with."""
     its_world = world(draw)
-    its_program = program(draw, its_world, kinds=swarm(draw))
+    its_program = program(draw, its_world, kinds=swarm(draw, its_world.backing))
     tasks = tuple(task.name for task in its_program.tasks)
     return Case(kernel, its_world, its_program, (), failures(draw, tasks, Anchors((), failing)))
 

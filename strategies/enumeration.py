@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from pagecache.operations import OPERATIONS, Collapse, Operation
+from pagecache.operations import OPERATIONS, CloseWrite, Collapse, OpenWrite, Operation, Writeback
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Program
 from strategies.programs import named
@@ -25,7 +25,9 @@ __all__ = ["LEFT_OUT", "WORLDS", "every_operation", "every_program", "without_an
 
 COLLAPSE: Final = Collapse(0)
 
-LEFT_OUT: Final[Mapping[type[Operation], str]] = MappingProxyType({})
+LEFT_OUT: Final[Mapping[type[Operation], str]] = MappingProxyType(
+    dict.fromkeys((OpenWrite, CloseWrite, Writeback), "regular files only, and these worlds are of shmem")
+)
 """By operation, why it makes no difference in these worlds; whoever adds an operation decides."""
 
 STATES: Final = ("data", "hole", "swapped")

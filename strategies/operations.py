@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pagecache.operations import (
     OPERATIONS,
+    CloseWrite,
     Collapse,
     Fallocate,
     Load,
@@ -15,6 +16,7 @@ from pagecache.operations import (
     Migrate,
     Mincore,
     Munmap,
+    OpenWrite,
     Operation,
     PageOut,
     PinWrite,
@@ -32,8 +34,9 @@ from pagecache.operations import (
     UffdUnregister,
     UffdZeropage,
     Write,
+    Writeback,
 )
-from pagecache.world import WorldSpec
+from pagecache.world import BACKINGS, WorldSpec
 from strategies.grammar import Draw
 
 __all__ = ["PARAMETERS", "Kinds", "operation"]
@@ -113,17 +116,27 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     PinWrite: (_index, _vma_of_index),
     Migrate: (_index,),
     Split: (_index, _order),
+    OpenWrite: (),
+    CloseWrite: (),
+    Writeback: (_index,),
 }
 """How each operation's fields are drawn, in their order."""
+
+Kinds = Sequence[type[Operation]]
 
 COLLAPSE: Final[tuple[type[Operation], ...]] = (Collapse,)
 LOOKS: Final[tuple[type[Operation], ...]] = (SeekHole, SeekData, Mincore, Touch)
 CHANGES: Final = tuple(made for made in OPERATIONS if made not in (*COLLAPSE, *LOOKS))
+OTHERS: Final[dict[str, tuple[Kinds, Kinds]]] = {
+    backing: (
+        tuple(made for made in LOOKS if backing in made.backings),
+        tuple(made for made in CHANGES if backing in made.backings),
+    )
+    for backing in BACKINGS
+}
+"""By backing, what is no Collapse: what looks, and what changes something."""
 CHANGE: Final = 0.6  # the others look: most of what the thread argued about is what somebody sees meanwhile
 _NAMES: Final = {made: tuple(field.name for field in dataclasses.fields(made)) for made in OPERATIONS}
-
-
-Kinds = Sequence[type[Operation]]
 
 
 def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds: Kinds = ()) -> Operation:
@@ -131,10 +144,12 @@ def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds
 
     With ``kinds``, one of those: a Collapse only if it is among them, the others equally likely.
     """
+    kinds = tuple(made for made in kinds if world.backing in made.backings)
     if kinds:
         made = _of(draw, kinds, other)
     elif draw.boolean(other, type(like) not in COLLAPSE):
-        made = draw.mostly(LOOKS, CHANGES, CHANGE, type(like))
+        looks, changes = OTHERS[world.backing]
+        made = draw.mostly(looks, changes, CHANGE, type(like))
     else:
         made = draw.option(COLLAPSE, type(like))
     given = type(like) is made

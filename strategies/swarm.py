@@ -12,16 +12,17 @@ from __future__ import annotations
 from typing import Final
 
 from strategies.grammar import Draw
-from strategies.operations import CHANGE, CHANGES, COLLAPSE, LOOKS, Kinds
+from strategies.operations import CHANGE, COLLAPSE, OTHERS, Kinds
 
 __all__ = ["swarm"]
 
-OTHERS: Final = (1, 2, 3)  # kinds that are no collapse
+NR_OTHERS: Final = (1, 2, 3)  # kinds that are no collapse
 WITHOUT_COLLAPSE: Final = 0.3  # most functions of the page cache have mistakes that no collapse is needed for
 
 
-def swarm(draw: Draw) -> Kinds:
-    """One to four kinds of operations, mostly a Collapse among them."""
-    others = tuple(draw.mostly(LOOKS, CHANGES, CHANGE, LOOKS[0]) for _ in range(draw.option(OTHERS, OTHERS[0])))
+def swarm(draw: Draw, backing: str) -> Kinds:
+    """One to four kinds of operations on such a file, mostly a Collapse among them."""
+    looks, changes = OTHERS[backing]
+    others = tuple(draw.mostly(looks, changes, CHANGE, looks[0]) for _ in range(draw.option(NR_OTHERS, NR_OTHERS[0])))
     collapse = () if draw.boolean(WITHOUT_COLLAPSE, like=False) else COLLAPSE
     return (*collapse, *dict.fromkeys(others))

@@ -12,7 +12,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from pagecache.world import HPAGE_ORDER_MAX, LARGE_STATES, PAGE_STATES, PAGES_MAX, VMAS_MAX, Large, VmaSpec, WorldSpec
+from pagecache.world import (
+    BACKINGS,
+    FILE_STATES,
+    HPAGE_ORDER_MAX,
+    LARGE_STATES,
+    PAGE_STATES,
+    PAGES_MAX,
+    VMAS_MAX,
+    Large,
+    VmaSpec,
+    WorldSpec,
+)
 from strategies.grammar import ALWAYS, NEVER, Draw, Span
 
 __all__ = ["Features", "feature", "world"]
@@ -30,9 +41,10 @@ HIGHER_ORDER: Final = (0.1, 0.1)[: HPAGE_ORDER_MAX - 1]
 ANOTHER_HUGE_PAGE: Final = (ALWAYS, 0.15, 0.1, 0.1)
 SHORT: Final = 0.2  # i_size below the last page, where that is no data
 DATA: Final = PAGE_STATES[:1]
-HELD: Final = ("data", "swapped")
+HELD: Final = ("data", "swapped", "dirty", "shadow")
 DATA_OR_HOLE: Final = PAGE_STATES[:2]
 UNWRITTEN: Final = PAGE_STATES[2:]  # or swapped out
+CACHED: Final = ("data", "dirty")
 NEITHER: Final = 0.12  # data and holes are equally likely: holes are what the thread was about
 # A second mapping, perhaps of another process, is what a collapse that asks only its own VMA forgets.
 ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
@@ -40,6 +52,8 @@ PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others
 NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody looks at
 MISSING: Final = (0.4, 0.7)  # the first VMA, the others
 MMS: Final = "ABCD"
+FILE: Final = 0.08  # a regular file
+FILE_PAGES: Final = (FILE_STATES[:2], FILE_STATES[2:])  # dirty, or evicted
 LARGE: Final = 0.25  # where data lies side by side, some of it is in large folios
 IN_ONE: Final = LARGE_STATES
 
@@ -59,12 +73,13 @@ def feature(draw: Draw, features: Features, name: str, usual: Callable[[], T]) -
 
 def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -> WorldSpec:  # noqa: B008 - a value
     """A world; any valid one whose processes are called A, B, ... in order of appearance can be written."""
+    backing = feature(draw, features, "backing", lambda: BACKINGS[draw.boolean(FILE, like.backing != BACKINGS[0])])
     order = feature(draw, features, "hpage_order", lambda: 1 + draw.level(HIGHER_ORDER, like.hpage_order - 1))
     nr = 1 << order
     huge_pages = draw.many(
         Span.HUGE_PAGE,
         _exactly(draw, features, "huge_pages") or ANOTHER_HUGE_PAGE[: PAGES_MAX // nr],
-        lambda _, states: _huge_page(draw, nr, features, states),
+        lambda _, states: _huge_page(draw, nr, features, states, backing),
         [like.pages[start : start + nr] for start in range(0, len(like.pages), nr)],
         DATA * nr,
     )
@@ -76,12 +91,12 @@ def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -
     vmas = draw.many(
         Span.VMA,
         _exactly(draw, features, "vmas") or ANOTHER_VMA,
-        lambda number, one: _vma(draw, number, pages, mms, one, features=features),
+        lambda number, one: _vma(draw, number, pages, mms, one, features=features, backing=backing),
         like.vmas,
         VmaSpec(),
     )
     large = feature(draw, features, "large", lambda: _large(draw, _tilings(pages, order), like.large))
-    return WorldSpec(pages, order, size, vmas, large)
+    return WorldSpec(pages, order, size, vmas, large, backing)
 
 
 def _large(draw: Draw, tilings: tuple[tuple[Large, ...], ...], like: tuple[Large, ...]) -> tuple[Large, ...]:
@@ -113,18 +128,19 @@ def _exactly(draw: Draw, features: Features, name: str) -> tuple[float, ...]:
     return (ALWAYS,) * feature(draw, features, name, lambda: 0)
 
 
-def _huge_page(draw: Draw, nr: int, features: Features, like: tuple[str, ...]) -> tuple[str, ...]:
+def _huge_page(draw: Draw, nr: int, features: Features, like: tuple[str, ...], backing: str) -> tuple[str, ...]:
     """The states of ``nr`` pages."""
     wanted = like if len(like) == nr else DATA * nr  # of another length only if it does not matter
-    return tuple(_page(draw, features, state) for state in wanted)
+    return tuple(_page(draw, features, state, backing) for state in wanted)
 
 
-def _page(draw: Draw, features: Features, like: str) -> str:
-    return feature(draw, features, "pages", lambda: draw.mostly(DATA_OR_HOLE, UNWRITTEN, NEITHER, like))
+def _page(draw: Draw, features: Features, like: str, backing: str) -> str:
+    usual, others = (DATA_OR_HOLE, UNWRITTEN) if backing == "shmem" else FILE_PAGES
+    return feature(draw, features, "pages", lambda: draw.mostly(usual, others, NEITHER, like))
 
 
 def _vma(
-    draw: Draw, number: int, pages: tuple[str, ...], mms: list[str], like: VmaSpec, *, features: Features
+    draw: Draw, number: int, pages: tuple[str, ...], mms: list[str], like: VmaSpec, *, features: Features, backing: str
 ) -> VmaSpec:
     """A VMA; ``mms`` are the names used so far, to which it adds its own."""
     wanted = (like.start, like.end)
@@ -136,8 +152,10 @@ def _vma(
     mm = draw.option(MMS[: len(mms) + 1], like.mm)
     if mm not in mms:
         mms.append(mm)
-    missing = feature(draw, features, "vma.missing", lambda: draw.boolean(MISSING[min(number, 1)], like.missing))
-    data = tuple(index for index in range(start, end) if pages[index] == "data")
+    # A choice without a meaning where there is no userfaultfd, lest such a world be shorter, hence simpler.
+    registered = MISSING[min(number, 1)] if backing == "shmem" else NEVER
+    missing = feature(draw, features, "vma.missing", lambda: draw.boolean(registered, like.missing))
+    data = tuple(index for index in range(start, end) if pages[index] in CACHED)
     return VmaSpec(mm, start, end, missing, draw.subset(data, like.mapped))
 
 

@@ -15,7 +15,7 @@ from fuzz.corpus.entry import FORMAT, VERDICTS, Entry, Found
 from fuzz.corpus.toml_table import Table, parse
 from fuzz.engine.verdict import Outcome
 from pagecache.operations import OPERATIONS_BY_NAME, Operation
-from pagecache.world import VmaSpec, WorldSpec
+from pagecache.world import BACKINGS, VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure, Program, TaskSpec
 
 __all__ = ["Vocabulary", "read_entry", "read_parts"]
@@ -116,7 +116,8 @@ def _found(table: Table) -> Found:
 def _world(table: Table) -> WorldSpec:
     vmas = tuple(vma.take_record(VmaSpec) for vma in table.take_tables("vma"))
     large = table.take_pairs("large") if "large" in table else ()
-    return table.take_record(WorldSpec, vmas=vmas, large=large)
+    backing = table.take_word("backing", BACKINGS, "a backing") if "backing" in table else BACKINGS[0]
+    return table.take_record(WorldSpec, vmas=vmas, large=large, backing=backing)
 
 
 def _program(top: Table, world: WorldSpec) -> Program:

@@ -40,6 +40,7 @@ def _folio(folio: Folio) -> dict[str, Any]:
     flags = {
         "uptodate": folio.uptodate,
         "dirty": folio.dirty,
+        "writeback": folio.writeback is not None,
         "lru": folio.lru,
         "poisoned": folio.poisoned,
         "freed": folio.freed,

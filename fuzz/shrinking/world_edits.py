@@ -9,7 +9,7 @@ from dataclasses import replace
 from fuzz.shrinking.naming import canonical, threads_of, with_threads
 from fuzz.shrinking.program_edits import fewer_operations
 from pagecache.operations import Collapse, Operation
-from pagecache.world import PAGE_STATES, Large, VmaSpec, WorldSpec
+from pagecache.world import Large, VmaSpec, WorldSpec
 from strategies.case import Case
 
 __all__ = [
@@ -81,7 +81,9 @@ def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
     large = tuple(
         (first - start, min(one, order)) for first, one in world.large if start <= first and first + (1 << one) <= end
     )
-    return _with_world(case, WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas), large), move)
+    return _with_world(
+        case, WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas), large, world.backing), move
+    )
 
 
 def simpler_pages(case: Case) -> Iterator[Case]:
@@ -90,23 +92,23 @@ def simpler_pages(case: Case) -> Iterator[Case]:
     if world.size < len(world.pages):
         yield replace(case, world=replace(world, size=len(world.pages)))
     for index, state in enumerate(world.pages):
-        yield from _with_page(case, index, PAGE_STATES[: PAGE_STATES.index(state)])
+        yield from _with_page(case, index, world.states[: world.states.index(state)])
 
 
 def other_pages(case: Case) -> Iterator[Case]:
     """Each page in each other state."""
     for index in range(len(case.world.pages)):
-        yield from _with_page(case, index, PAGE_STATES)
+        yield from _with_page(case, index, case.world.states)
 
 
 def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case]:
     """The page at ``index`` in each of ``states``; it is mapped nowhere if that is not data."""
     world = case.world
     for state in states:
-        if state in ("data", "swapped") and index >= world.size:
+        if state in ("data", "swapped", "dirty", "shadow") and index >= world.size:
             continue
         vmas = world.vmas
-        if state != "data":
+        if state not in ("data", "dirty"):
             vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one != index)) for vma in vmas)
         pages = (*world.pages[:index], state, *world.pages[index + 1 :])
         large = (
@@ -189,9 +191,10 @@ def other_vmas(case: Case) -> Iterator[Case]:
     """Each VMA registered or not, with each page mapped or not."""
 
     def other(vma: VmaSpec) -> Iterator[VmaSpec]:
-        yield replace(vma, missing=not vma.missing)
+        if case.world.backing == "shmem":
+            yield replace(vma, missing=not vma.missing)
         for index in range(vma.start, vma.end):
-            if case.world.pages[index] == "data":
+            if case.world.pages[index] in ("data", "dirty"):
                 yield replace(vma, mapped=tuple(sorted({index} ^ set(vma.mapped))))
 
     return _with_vma(case, other)

@@ -24,6 +24,7 @@ from pagecache.locks import (
     up_write,
 )
 from pagecache.mm import Mm, Vma, find_vma, pmdp_collapse_flush, pte_free_now, tlb_remove_table_sync_one
+from pagecache.regular.backing import inode_is_open_for_write
 from pagecache.shmem import alloc_folio
 from pagecache.step import step
 from pagecache.xarray import Entry, XaState, xa_is_retry, xas_load, xas_reload, xas_retry, xas_set
@@ -38,6 +39,7 @@ __all__ = [
     "SCAN_FAIL",
     "SCAN_PAGE_COMPOUND",
     "SCAN_PAGE_COUNT",
+    "SCAN_PAGE_DIRTY_OR_WRITEBACK",
     "SCAN_PAGE_FILLED",
     "SCAN_PAGE_LOCK",
     "SCAN_PAGE_LRU",
@@ -52,6 +54,7 @@ __all__ = [
     "hpage_collapse_scan_file_4_8",
     "hpage_collapse_scan_file_2026",
     "madvise_collapse",
+    "no_read_only_thp_for_fs",
     "retract_page_tables_4_8",
     "retract_page_tables_6_6",
 ]
@@ -71,6 +74,7 @@ SCAN_PTE_MAPPED_HUGEPAGE: Final = "SCAN_PTE_MAPPED_HUGEPAGE"
 SCAN_DEL_PAGE_LRU: Final = "SCAN_DEL_PAGE_LRU"
 SCAN_TRUNCATED: Final = "SCAN_TRUNCATED"
 SCAN_COPY_MC: Final = "SCAN_COPY_MC"
+SCAN_PAGE_DIRTY_OR_WRITEBACK: Final = "SCAN_PAGE_DIRTY_OR_WRITEBACK"
 SCAN_PAGE_FILLED: Final = "SCAN_PAGE_FILLED"
 SCAN_STORE_FAILED: Final = "SCAN_STORE_FAILED"
 
@@ -83,6 +87,7 @@ _ERRNO: Final = {
     SCAN_PAGE_LRU: "EAGAIN",
     SCAN_DEL_PAGE_LRU: "EAGAIN",
     SCAN_PAGE_FILLED: "EAGAIN",
+    SCAN_PAGE_DIRTY_OR_WRITEBACK: "EAGAIN",
 }
 """madvise_collapse_errno() as of 6.4; every other failure is EINVAL."""
 
@@ -121,11 +126,37 @@ async def madvise_collapse(vma: Vma, start: int) -> int | str:
     if found is None or not (vma.start <= start and start + (1 << mapping.hpage_pmd_order) <= vma.end):
         await up_read(mm.mmap_lock)
         return "EINVAL"
+    if mapping.regular is not None:
+        enabled = await _file_thp_enabled(mapping)
+        if not enabled:
+            await up_read(mm.mmap_lock)
+            return "EINVAL"
     # hpage_collapse_scan_file() releases the mmap_lock; its callers do so just before in the kernel.
     result = await mapping.kernel.hpage_collapse_scan_file(mm, mapping, start, CollapseControl(vma))
     if result == SCAN_PTE_MAPPED_HUGEPAGE:
         result = await _collapse_pte_mapped_thp(vma, start)
     return 0 if result == SCAN_SUCCEED else _ERRNO.get(result, "EINVAL")
+
+
+async def _file_thp_enabled(mapping: AddressSpace) -> bool:
+    """``file_thp_enabled()``: may pages of this regular file be collapsed?  Not while it is open for writing."""
+    if mapping.kernel.collapse_regular_file is no_read_only_thp_for_fs:
+        return False
+    writers = await inode_is_open_for_write(mapping)
+    return not writers
+
+
+async def no_read_only_thp_for_fs(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
+    """A kernel without ``CONFIG_READ_ONLY_THP_FOR_FS``, or a protocol that is modelled for shmem only."""
+    await step("file_thp_enabled", mm.name, mapping.nrpages, start, cc.vma)
+    return SCAN_VMA_CHECK
+
+
+async def _collapse_huge_page(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
+    """``collapse_file()``, whose branches for regular files have a place of their own in the table."""
+    kernel = mapping.kernel
+    collapse = kernel.collapse_file if mapping.regular is None else kernel.collapse_regular_file
+    return await collapse(mm, mapping, start, cc)  # type: ignore[no-any-return]
 
 
 async def _collapse_pte_mapped_thp(vma: Vma, start: int) -> str:
@@ -194,7 +225,7 @@ async def hpage_collapse_scan_file_4_8(mm: Mm, mapping: AddressSpace, start: int
     await rcu_read_unlock()
     if result != SCAN_SUCCEED:
         return result
-    return await mapping.kernel.collapse_file(mm, mapping, start, cc)  # type: ignore[no-any-return]
+    return await _collapse_huge_page(mm, mapping, start, cc)
 
 
 async def hpage_collapse_scan_file_2026(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
@@ -241,7 +272,7 @@ async def hpage_collapse_scan_file_2026(mm: Mm, mapping: AddressSpace, start: in
     await rcu_read_unlock()
     if result != SCAN_SUCCEED:
         return result
-    return await mapping.kernel.collapse_file(mm, mapping, start, cc)  # type: ignore[no-any-return]
+    return await _collapse_huge_page(mm, mapping, start, cc)
 
 
 async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pagecache.inode import BLOCKS_PER_PAGE
+from pagecache.folio import Folio
+from pagecache.inode import BLOCKS_PER_PAGE, AddressSpace
 from pagecache.promises.promise import Watcher
 from pagecache.xarray import ValueEntry
 
@@ -38,10 +39,14 @@ class CountWatcher(Watcher):
         entries = mapping.i_pages.entries()
         swapped = sum(isinstance(entry, ValueEntry) for entry in entries)
         present = sum(entry is not None for entry in entries) - swapped
+        if mapping.regular is not None:  # value entries are shadow entries, and nothing else is counted here
+            swapped = info.swapped
         if info.swapped != swapped:
             return f"in the end info->swapped is {info.swapped}, but {swapped} slots hold swap entries"
         if mapping.nrpages != present:
             return f"in the end nrpages is {mapping.nrpages}, but {present} slots are occupied"
+        if mapping.regular is not None:
+            return self._thps(mapping)
         if info.alloced < mapping.nrpages + info.swapped:
             return (
                 f"in the end info->alloced is {info.alloced}, "
@@ -52,4 +57,15 @@ class CountWatcher(Watcher):
                 f"in the end i_blocks is {inode.i_blocks}, "
                 f"but info->alloced is {info.alloced}, at {BLOCKS_PER_PAGE} blocks a page"
             )
+        return None
+
+    def _thps(self, mapping: AddressSpace) -> str | None:
+        """``nr_thps`` of a regular file: who opens it for writing relies on it."""
+        assert mapping.regular is not None
+        entries = mapping.i_pages.entries()
+        huge = {
+            entry.number for entry in entries if isinstance(entry, Folio) and entry.order == mapping.hpage_pmd_order
+        }
+        if mapping.regular.nr_thps != len(huge):
+            return f"in the end nr_thps is {mapping.regular.nr_thps}, but there are {len(huge)} huge pages"
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from pagecache.collapse.scan import no_read_only_thp_for_fs
 from pagecache.folio import Folio
 from pagecache.operations import Collapse, Operation, Result
 from pagecache.promises.promise import Watcher
@@ -20,6 +21,8 @@ __all__ = ["UndisturbedCollapseWatcher"]
 
 class UndisturbedCollapseWatcher(Watcher):
     """No operation is under way besides the collapse, and the whole range holds data below ``i_size``.
+
+    A regular file must not be open for writing, and no page dirty.
 
     XX Ranges with holes are left out: whether they may be filled depends on userfaultfd.
 
@@ -61,6 +64,12 @@ class UndisturbedCollapseWatcher(Watcher):
         behind = operation.start + (1 << world.spec.hpage_order)
         if not (vma.alive and vma.start <= operation.start and behind <= vma.end and behind <= world.inode.i_size):
             return False
+        file = world.mapping.regular
+        if file is not None and (file.i_writecount or world.kernel.collapse_regular_file is no_read_only_thp_for_fs):
+            return False
         slots = world.mapping.i_pages.slots[operation.start : behind]
         self.large = any(isinstance(entry, Folio) and 0 < entry.order < world.spec.hpage_order for entry in slots)
-        return all(isinstance(entry, Folio) and entry.uptodate and not entry.poisoned for entry in slots)
+        return all(
+            isinstance(entry, Folio) and entry.uptodate and not entry.poisoned and (file is None or not entry.dirty)
+            for entry in slots
+        )

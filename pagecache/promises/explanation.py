@@ -38,6 +38,7 @@ from pagecache.promises.file_spec import (
     initial_cells,
 )
 from pagecache.promises.mapping_spec import BEHAVIOURS
+from pagecache.promises.regular_spec import REGULAR_BEHAVIOURS
 from pagecache.promises.vma_spec import VmaFacts
 from pagecache.step import Task
 from pagecache.world import WorldSpec
@@ -158,7 +159,8 @@ class State:
 
     def _call(self, task: Task, number: int, operation: Operation) -> State:
         spec = self.automaton.spec
-        behaviour = BEHAVIOURS[type(operation)].of_call(spec, task, number, operation)
+        behaviours = BEHAVIOURS if spec.backing == "shmem" else REGULAR_BEHAVIOURS
+        behaviour = behaviours[type(operation)].of_call(spec, task, number, operation)
         missing = task.number + 1 - len(self.pending)
         pending = replaced(self.pending + (None,) * missing, task.number, behaviour)
         configurations = frozenset(

@@ -89,6 +89,8 @@ def has_data(cell: Cell) -> bool:
 
 def initial_cells(spec: WorldSpec) -> tuple[Cell, ...]:
     """The file before anything runs."""
+    if spec.backing == "file":
+        return tuple(Cell(f"d{index}" if index < spec.size else HOLE) for index in range(len(spec.pages)))
     words = {"hole": HOLE, "unwritten": UNWRITTEN}
     return tuple(Cell(words.get(state, f"d{index}")) for index, state in enumerate(spec.pages))
 

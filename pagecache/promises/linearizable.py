@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Final
 
-from pagecache.folio import Folio
+from pagecache.folio import ZERO, Folio
 from pagecache.operations import Operation, Result
 from pagecache.promises.explanation import automaton_of
 from pagecache.promises.file_spec import HOLE, HWPOISON, UNWRITTEN
@@ -33,7 +33,7 @@ WORDS: Final = {HOLE: "nothing", UNWRITTEN: "a reserved page", HWPOISON: "a page
 
 
 def contents(world: World) -> tuple[str, ...]:
-    """What the page cache holds, as :mod:`pagecache.promises.file_spec` would say it.
+    """What the page cache holds, or else the disk, as :mod:`pagecache.promises.file_spec` would say it.
 
     For a moment in which nobody runs; it looks at whatever the slots point to, alive or not.
     """
@@ -41,6 +41,9 @@ def contents(world: World) -> tuple[str, ...]:
 
 
 def _content(world: World, entry: object, index: int) -> str:
+    file = world.mapping.regular
+    if file is not None and not (isinstance(entry, Folio) and entry.uptodate):
+        return _or_hole(file.disk[index])
     if isinstance(entry, ValueEntry):
         number = entry.value + index % (1 << world.mapping.i_pages.order_at(index))
         slot = world.mapping.swap.slots[number]
@@ -53,7 +56,13 @@ def _content(world: World, entry: object, index: int) -> str:
     if entry.poisoned:
         return HWPOISON
     offset = index - entry.index
-    return entry.pages[offset] if 0 <= offset < len(entry.pages) else f"not a page of {entry}"
+    content = entry.pages[offset] if 0 <= offset < len(entry.pages) else f"not a page of {entry}"
+    return content if file is None else _or_hole(content)
+
+
+def _or_hole(content: str) -> str:
+    """In a regular file zeroes and nothing are the same."""
+    return HOLE if content == ZERO else content
 
 
 class SparseFileWatcher(Watcher):

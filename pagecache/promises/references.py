@@ -85,7 +85,7 @@ class LeakWatcher(Watcher):
         i_pages = self.world.mapping.i_pages
         users: Counter[int] = Counter()
         for index, entry in enumerate(i_pages.entries()):
-            if isinstance(entry, ValueEntry):
+            if isinstance(entry, ValueEntry) and self.world.mapping.regular is None:
                 users[entry.value + index % (1 << i_pages.order_at(index))] += 1
         for number, slot in enumerate(self.world.mapping.swap.slots):
             if slot.count != users[number]:

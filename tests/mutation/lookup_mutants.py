@@ -46,10 +46,8 @@ LOOKUP_MUTANTS: Final = (
         "filemap.py",
         "recheck",
         """
--        if entry.mapping is not mapping:
--            await folio_unlock(entry)
--            await folio_put(entry)
--            continue
+-        if entry.mapping is not mapping or entry.writeback is not None:
++        if entry.writeback is not None:
 """,
         equivalent="truncate_inode_folio() looks at the mapping again",
     ),

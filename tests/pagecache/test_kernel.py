@@ -12,7 +12,7 @@ from pagecache.kernels import FUZZED, KERNELS, KERNELS_BY_NAME, LINUX_6_2, LINUX
 
 FUNCTIONS = [field.name for field in dataclasses.fields(Kernel)[3:]]
 
-COLLAPSE = {"collapse_file"}
+COLLAPSE = {"collapse_file", "collapse_regular_file"}
 DIFFERENCES = {
     "linux-4.8": ("linux-6.2", {*COLLAPSE, "shmem_charge"}),  # nrpages follows the recalculation
     "stevens-v1": ("linux-6.2", {*COLLAPSE, "hpage_collapse_scan_file"}),  # asks before the scan
