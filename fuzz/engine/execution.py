@@ -301,6 +301,8 @@ class Execution:
         self.fair_suffix = True
         if self.steps >= self._steps_max + FAIR_STEPS_MAX:
             self.verdict = judge_livelock(self._steps_max, FAIR_STEPS_MAX, self._blocked())
+            if self._history is not None:
+                self._history.cut_at_the_loop()
             return ()
         self.canonical = self._fair_turns.next_task(runnable)
         return self._alone[self.canonical]

@@ -36,10 +36,33 @@ class Event:
 
 @dataclass(slots=True)
 class History:
-    """The events of one run; ``names`` are the tasks' names by number."""
+    """The events of one run.
+
+    Args:
+        names: of the tasks, by number.
+        events: what happened, in order.
+        again: how many of the last events repeat without end; 0 unless the run is a livelock.
+    """
 
     names: tuple[str, ...]
     events: list[Event] = field(default_factory=list)
+    again: int = 0
+
+    def cut_at_the_loop(self) -> None:
+        """Keep of a run without end the way into its loop, and the loop once.
+
+        The shortest loop is looked for that the last third of the run goes round at least twice; if there is none, all
+        events stay.
+        """
+        lines = self.lines()
+        for period in range(1, len(lines) // 3 // 2 + 1):
+            first = len(lines) - period
+            while first and lines[first - 1] == lines[first - 1 + period]:
+                first -= 1
+            if len(lines) - first >= len(lines) // 3:
+                del self.events[first + period :]
+                self.again = period
+                return
 
     def lines(self) -> list[str]:
         """One line per event, for example ``"lseek xas_load(0)"``, ``"lseek SeekHole(index=0) = 0"``."""

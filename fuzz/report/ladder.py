@@ -67,6 +67,8 @@ def ladder(history: History, failures: Iterable[Failure] = (), until: int | None
         lines.append(_line(str(number), MARK if row.marked else "", columns, widths).rstrip())
     if until is not None and until < len(table):
         lines.append(f"       ... {len(table) - until} more")
+    elif history.again:
+        lines.append(f"       ... steps {len(table) - history.again + 1} to {len(table)} again, without end")
     return lines
 
 
