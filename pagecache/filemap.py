@@ -193,15 +193,20 @@ async def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> None:
     current = await xas_lock_irq(xas)
     vm_bug_on_folio(folio.locked_by is not current, folio, f"removed from the page cache by {current} without its lock")
     vm_bug_on_folio(folio.mapcount != 0, folio, "still mapped when removed from the page cache")
+    await __filemap_remove_folio(xas, mapping, folio)
+    await xas_unlock_irq(xas)
+    await step("folio_put_refs", folio, folio.nr_pages, target=("refcount", folio.number), writes=True)
+    drop_references(folio, folio.nr_pages)
+
+
+async def __filemap_remove_folio(xas: XaState, mapping: AddressSpace, folio: Folio) -> None:
+    """``__filemap_remove_folio()``: empty the slots, under the ``xa_lock``; the references are the caller's to drop."""
     xas_set_order(xas, folio.index, folio.order)
     await xas_store(xas, None)
     folio.mapping = None
     mapping.nrpages -= folio.nr_pages
     if mapping.regular is not None and folio.order == mapping.hpage_pmd_order:
         mapping.regular.nr_thps -= 1  # filemap_unaccount_folio()
-    await xas_unlock_irq(xas)
-    await step("folio_put_refs", folio, folio.nr_pages, target=("refcount", folio.number), writes=True)
-    drop_references(folio, folio.nr_pages)
 
 
 async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, whence: int) -> int | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagecache.filemap import __filemap_remove_folio
 from pagecache.folio import (
     Folio,
     folio_isolate_lru,
@@ -16,7 +17,8 @@ from pagecache.inode import AddressSpace
 from pagecache.regular.reclaim import shrink_regular_folio
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.step import step
-from pagecache.swap import SwapDevice, forget
+from pagecache.swap import forget
+from pagecache.xarray import XaState, xas_lock_irq, xas_unlock_irq
 
 __all__ = ["reclaim_folio", "remove_mapping"]
 
@@ -24,8 +26,8 @@ __all__ = ["reclaim_folio", "remove_mapping"]
 async def reclaim_folio(mapping: AddressSpace, index: int) -> None:
     """``reclaim_pages()`` of the folio at ``index``, as MADV_PAGEOUT or memory pressure would do it.
 
-    Isolate it from its LRU list, lock it if that is free, unmap it, write it to swap, and free it if nobody else
-    has a reference by then; whatever does not work out, it goes back to its list.
+    Isolate it from its LRU list, lock it if that is free, unmap it, write it to swap if it is dirty, and free it if
+    nobody else has a reference by then; whatever does not work out, it goes back to its list.
 
     A large folio goes out as a whole.  Leaves out: splitting one for which there are no consecutive slots (it stays),
     ageing: who calls it has chosen the page.
@@ -56,23 +58,21 @@ async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:
         await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True)
     # "Folio is dirty. Flush the TLB if a writable entry potentially exists to avoid CPU writes after I/O starts".
     await try_to_unmap_flush(mapping)
-    # pageout(): is_page_cache_freeable(): ours, and the page cache's.
-    await step("is_page_cache_freeable", folio, target=("refcount", folio.number))
-    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
+    if folio.mapcount:
         await folio_unlock(folio)
         return False
-    folio.dirty = False  # clear_page_dirty_for_io()
-    written = await mapping.kernel.shmem_writepage(mapping, folio)
-    if not written:
-        await folio_unlock(folio)
-        return False
-    # The end of the I/O has unlocked it: somebody may have found it in the swap cache meanwhile.
-    locked = await folio_trylock(folio)
-    if not locked:
-        return False
+    if folio.dirty:
+        written = await _pageout(mapping, folio)
+        if not written:
+            await folio_unlock(folio)
+            return False
+        # The end of the I/O has unlocked it: somebody may have found it in the swap cache meanwhile.
+        locked = await folio_trylock(folio)
+        if not locked:
+            return False
     removed = False
-    if folio.swap >= 0:
-        removed = await mapping.kernel.remove_mapping(mapping.swap, folio)
+    if folio.swap >= 0 or folio.mapping is mapping:
+        removed = await mapping.kernel.remove_mapping(mapping, folio)
     await folio_unlock(folio)
     if removed:
         folio.lru = False
@@ -81,24 +81,48 @@ async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:
     return False
 
 
-async def remove_mapping(swap: SwapDevice, folio: Folio) -> bool:
-    """``__remove_mapping()`` of a folio of the swap cache: out of it, if nobody else has a reference.
+async def _pageout(mapping: AddressSpace, folio: Folio) -> bool:
+    """``pageout()`` of a locked and dirty folio.  Returns whether it is written, and unlocked; else it is as before."""
+    # is_page_cache_freeable(): ours, and the page cache's.
+    await step("is_page_cache_freeable", folio, target=("refcount", folio.number))
+    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
+        return False
+    folio.dirty = False  # clear_page_dirty_for_io()
+    return await mapping.kernel.shmem_writepage(mapping, folio)  # type: ignore[no-any-return]
+
+
+async def remove_mapping(mapping: AddressSpace, folio: Folio) -> bool:
+    """``__remove_mapping()`` of a locked folio: out of the swap cache or the page cache, if nobody else refers to it.
 
     The order matters: somebody with a reference may make the folio dirty and then drop the reference.  So first the
     references are frozen, and then the dirty flag is tested ("be careful with the order of the tests").
 
+    A page of the page cache that nobody made dirty, zeroes for a fault that only read, leaves a hole.  Its block is
+    still accounted for: shmem_recalc_inode() will notice ("undirtied hole pages").
+
     Returns:
         Whether it is gone; one reference, the isolation's, is left.
+
+    Leaves out: ``i_lock`` around the ``xa_lock`` (for the LRU list of inodes).
     """
     refcount = 1 + folio.nr_pages
+    xas = XaState(mapping.i_pages, folio.index)
+    in_page_cache = folio.swap < 0
+    if in_page_cache:
+        await xas_lock_irq(xas)
     frozen = await folio_ref_freeze(folio, refcount)
-    if not frozen:
-        return False
-    if folio.dirty:
+    clean = not folio.dirty
+    if frozen and not clean:
         await folio_ref_unfreeze(folio, refcount)
-        return False
-    await step("__delete_from_swap_cache", folio, target=("swap", folio.swap >> swap.order), writes=True)
-    forget(swap, folio)
-    folio.refcount = 1
-    folio.frozen_by = None
-    return True
+    if frozen and clean and in_page_cache:
+        await __filemap_remove_folio(xas, mapping, folio)
+    elif frozen and clean:
+        swap = mapping.swap
+        await step("__delete_from_swap_cache", folio, target=("swap", folio.swap >> swap.order), writes=True)
+        forget(swap, folio)
+    if frozen and clean:
+        folio.refcount = 1
+        folio.frozen_by = None
+    if in_page_cache:
+        await xas_unlock_irq(xas)
+    return frozen and clean

@@ -35,6 +35,7 @@ from pagecache.promises.file_spec import (
     Behaviour,
     Moment,
     Phase,
+    as_read,
     initial_cells,
 )
 from pagecache.promises.mapping_spec import BEHAVIOURS
@@ -123,7 +124,7 @@ class State:
         for configuration in self.closed():
             differences = [] if configuration.size == size else [(-1, [str(configuration.size)])]
             for index, (cells, content) in enumerate(zip(configuration.cells, contents, strict=True)):
-                possible = sorted({cell.content for cell in cells})
+                possible = sorted({as_read(cell.content) for cell in cells})
                 if content not in possible:
                     differences.append((index, possible))
             if not differences:

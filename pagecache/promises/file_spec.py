@@ -43,14 +43,17 @@ __all__ = [
     "MAYBE",
     "NO",
     "NOBODY",
+    "UNDIRTIED",
     "UNWRITTEN",
     "YES",
+    "ZEROES",
     "Behaviour",
     "Cell",
     "Certainty",
     "Moment",
     "Outcome",
     "Phase",
+    "as_read",
     "done",
     "has_data",
     "initial_cells",
@@ -63,6 +66,10 @@ UNWRITTEN: Final = "unwritten"
 HWPOISON: Final = "hwpoison"
 """The content of a page that has been lost to a memory error: it is there, and an error to whoever wants it."""
 
+ZEROES: Final = "0"
+UNDIRTIED: Final = "zeroes that nobody wrote"
+"""What a fault fills a hole with.  It reads as ZEROES, but reclaim may make a hole of it again."""
+
 NOBODY: Final = -1
 
 
@@ -70,7 +77,7 @@ class Cell(NamedTuple):
     """One page of the file, and what operations under way have to do with it.
 
     Args:
-        content: HOLE, UNWRITTEN or a tag.
+        content: HOLE, UNWRITTEN, UNDIRTIED or a tag.
         locker: the number of the task that has just inserted the page and will look at ``i_size`` once
             more before anybody else can lock it.  The kernel inserts a page locked; NOBODY
             from the moment at which it can no longer be taken back.
@@ -85,6 +92,11 @@ class Cell(NamedTuple):
 def has_data(cell: Cell) -> bool:
     """Do lseek() and mincore() see data?  A page that is reserved only is none (``folio_test_uptodate()``)."""
     return cell.content not in (HOLE, UNWRITTEN)
+
+
+def as_read(content: str) -> str:
+    """What user space sees of it."""
+    return ZEROES if content == UNDIRTIED else content
 
 
 def initial_cells(spec: WorldSpec) -> tuple[Cell, ...]:

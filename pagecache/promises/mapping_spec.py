@@ -43,13 +43,16 @@ from pagecache.promises.file_spec import (
     HWPOISON,
     NO,
     NOBODY,
+    UNDIRTIED,
     UNWRITTEN,
     YES,
+    ZEROES,
     Behaviour,
     Cell,
     Moment,
     Outcome,
     Phase,
+    as_read,
     done,
     has_data,
 )
@@ -69,8 +72,6 @@ __all__ = [
     "Splitting",
     "Supplying",
 ]
-
-ZEROES = "0"
 
 
 class Accessing(Behaviour):
@@ -102,7 +103,7 @@ class Accessing(Behaviour):
             if isinstance(self.operation, Store):
                 yield done(0), size, cell._replace(content=self.tag)
             else:
-                yield done(cell.content), size, cell
+                yield done(as_read(cell.content)), size, cell
         if self.operation.index >= size:
             yield ("doomed",) if ours else done("SIGBUS"), size, cell
         elif phase == FIRST:
@@ -124,7 +125,7 @@ class Accessing(Behaviour):
                 yield Cell(UNWRITTEN, self.task, cell.swept)
         elif cell.content == UNWRITTEN:
             if ours or cell.locker == NOBODY:
-                yield cell._replace(content=ZEROES)
+                yield cell._replace(content=UNDIRTIED if ours else ZEROES)
         elif ours and index < moment.size:
             yield cell._replace(locker=NOBODY)
 
@@ -268,6 +269,12 @@ class Reclaiming(Behaviour):
 
     A page that has only been reserved may be written to swap, and has zeroes for content from then on
     (shmem_writepage()).
+
+    Nobody promises to keep the zeroes with which a fault has filled a hole: as long as nobody writes to the page it is
+    not dirty, and reclaim drops it instead of writing it (the "undirtied hole pages" of shmem_recalc_inode()).  Then it
+    is a hole again, also for lseek(), mincore() and userfaultfd.  A page is not such a page if a call has given
+    it content, UFFDIO_ZEROPAGE and fallocate() included: those make it dirty.  Coarser than the kernel: after a fault
+    for writing or a collapse the page is dirty, too, although its zeroes are those of the hole.
     """
 
     __slots__ = ()
@@ -278,6 +285,8 @@ class Reclaiming(Behaviour):
         yield done(0), moment.size, cell
         if cell.content == UNWRITTEN and cell.locker == NOBODY:
             yield done(0), moment.size, cell._replace(content=ZEROES)
+        if cell.content == UNDIRTIED and cell.locker == NOBODY:
+            yield done(0), moment.size, cell._replace(content=HOLE)
 
 
 class Migrating(Behaviour):

@@ -14,12 +14,15 @@ from pagecache.promises.file_spec import (
     HOLE,
     HWPOISON,
     NOBODY,
+    UNDIRTIED,
     UNWRITTEN,
+    ZEROES,
     Behaviour,
     Cell,
     Moment,
     Outcome,
     Phase,
+    as_read,
     done,
     has_data,
 )
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Counting", "Fallocating", "Punching", "Reading", "Seeking", "Truncating", "Writing"]
 
 END_OF_FILE = 0
-ZEROES = "0"
 
 
 class Reading(Behaviour):
@@ -56,7 +58,7 @@ class Reading(Behaviour):
             case ("find",):
                 if self.index(phase) in moment.failing:
                     yield done("EIO"), size, cell
-                yield ("page", cell.content) if has_data(cell) else ("hole",), size, cell
+                yield ("page", as_read(cell.content)) if has_data(cell) else ("hole",), size, cell
                 if beyond:  # shmem_get_folio(SGP_READ) looks, too
                     yield done(END_OF_FILE), size, cell
                 if moment.may_fail and moment.swapping:  # without memory to swap it in
@@ -68,7 +70,7 @@ class Reading(Behaviour):
             case ("copy", str(content)):
                 yield done(content), size, cell
                 if has_data(cell) and cell.content != HWPOISON:
-                    yield ("copy", cell.content), size, cell
+                    yield ("copy", as_read(cell.content)), size, cell
 
 
 class Writing(Behaviour):
@@ -206,7 +208,7 @@ class Truncating(Behaviour):
             yield Cell(HOLE, NOBODY, swept)
             if has_data(cell) and self.may_be_huge(index, moment):
                 yield Cell(ZEROES, NOBODY, swept)
-        elif not has_data(cell) or cell.content == ZEROES:
+        elif not has_data(cell) or as_read(cell.content) == ZEROES:
             # "if (info->alloced)": a page that is just being inserted into an empty file is not yet counted, and
             # left to whoever inserts it, who is going to look at i_size again.  Should that have grown by then, the
             # page stays: nobody can tell its zeroes from those of a new page.
@@ -299,7 +301,8 @@ class Fallocating(Behaviour):
         if cell.content == HOLE:
             yield ("at", index + 1), size, cell._replace(content=UNWRITTEN)
         elif cell.locker == NOBODY:
-            yield ("at", index + 1), size, cell._replace(content=ZEROES) if cell.content == UNWRITTEN else cell
+            content = ZEROES if cell.content in (UNWRITTEN, UNDIRTIED) else cell.content
+            yield ("at", index + 1), size, cell._replace(content=content)
         if moment.may_fail:
             yield ("undo", index), size, cell
 

@@ -192,11 +192,16 @@ SWAP_MUTANTS: Final = (
         "vmscan.py",
         "order",
         """
--    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
-+    if folio.refcount < 2:
+-    if folio.mapcount:
++    if folio.mapcount > 1:
+         await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True)
 @@
 -    if folio.mapcount:
 +    if folio.mapcount > 1:
+         await folio_unlock(folio)
+@@
+-    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
++    if folio.refcount < 2:
 """,
     ),
     Mutant(
@@ -234,6 +239,29 @@ SWAP_MUTANTS: Final = (
      if not locked:
 -        await folio_putback_lru(entry)
          return
+""",
+    ),
+    Mutant(
+        "reclaim-drops-a-page-without-the-xa-lock",
+        "vmscan.py",
+        "lock",
+        """
+-    if in_page_cache:
++    if in_page_cache and folio.order:
+         await xas_lock_irq(xas)
+@@
+-    if in_page_cache:
++    if in_page_cache and folio.order:
+         await xas_unlock_irq(xas)
+""",
+    ),
+    Mutant(
+        "reclaim-drops-a-page-that-is-dirty-by-now",
+        "vmscan.py",
+        "recheck",
+        """
+-    clean = not folio.dirty
++    clean = True
 """,
     ),
     Mutant(

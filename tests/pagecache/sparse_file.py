@@ -57,6 +57,8 @@ class SparseFile:
         self.mapped = dict.fromkeys(range(len(spec.vmas)), True)
         self.missing = {number: vma.missing for number, vma in enumerate(spec.vmas)}
         self.swaps = "swapped" in spec.pages  # then mincore() may say that data is not in core
+        self.undirtied: set[int] = set()
+        """Holes that a load has filled: reclaim drops what nobody wrote."""
         self.out = {n for n, page in enumerate(spec.pages) if page == "swapped"}
         self.collapses_large = collapses_large
         self.large = {(first, first + (1 << order)) for first, order in spec.large}
@@ -77,6 +79,7 @@ class SparseFile:
                 if self.pages.get(index) == FAILED:
                     return "EIO"
                 self.out -= {index}
+                self.undirtied -= {index}
                 self.pages[index] = tag
                 self.size = max(self.size, index + 1)
                 return 1
@@ -92,6 +95,7 @@ class SparseFile:
                 return 0
             case Fallocate(start, length, keep_size):
                 self.out -= set(range(start, start + length))
+                self.undirtied -= set(range(start, start + length))
                 for index in range(start, start + length):
                     self.pages[index] = self.content(index) if index in self.pages else RESERVED
                 self.fallocend = max(self.fallocend, start + length)
@@ -105,6 +109,9 @@ class SparseFile:
                 if self.pages.get(index) == RESERVED:
                     self.pages[index] = "0"  # what goes to swap has content
                 self.swaps = True
+                if index in self.undirtied:
+                    self.undirtied.remove(index)
+                    del self.pages[index]
                 if self.pages.get(index, FAILED) != FAILED and not self.is_large(index):
                     self.out.add(index)
                 return 0
@@ -148,6 +155,7 @@ class SparseFile:
         if index not in self.pages:
             return "ENOENT"
         self.pages[index] = FAILED
+        self.undirtied.discard(index)
         return 0
 
     def content(self, index: int) -> str:
@@ -184,6 +192,7 @@ class SparseFile:
             self.large -= {folio} if gone & of_it else set()
         self.pages = {index: page for index, page in self.pages.items() if index not in gone}
         self.out &= set(self.pages)
+        self.undirtied &= set(self.pages)
 
     def cut(self, folio: tuple[int, int]) -> None:
         """Make a large folio small ones."""
@@ -214,6 +223,7 @@ class SparseFile:
         if any(index not in self.pages for index in indices) and any(self.missing[number] for number in overlap):
             return "EBUSY"
         self.pages |= {index: self.content(index) for index in indices}
+        self.undirtied -= set(indices)
         self.large = self.large - inside | {(start, start + self.nr)}
         return 0
 
@@ -227,6 +237,10 @@ class SparseFile:
         self.out.discard(index)
         if self.pages.get(index) == FAILED:
             return "SIGBUS"
+        if isinstance(operation, Store):
+            self.undirtied.discard(index)
+        elif index not in self.pages:
+            self.undirtied.add(index)
         self.pages[index] = tag if isinstance(operation, Store) else self.content(index)
         return 0 if isinstance(operation, Store) else self.pages[index]
 
