@@ -17,6 +17,8 @@ from fuzz.questions.worlds import (
     HOLE_SWAPPED,
     MAPPED,
     REGISTERED,
+    REGULAR,
+    REGULAR_MAPPED,
 )
 from pagecache.operations import (
     Collapse,
@@ -42,6 +44,49 @@ LOOK_TWICE: Final = ((Collapse(0),), (Mincore(0), Mincore(1)))
 MENDED: Final = ("linux-2026-mended",)
 
 FREEZING: Final = (
+    Proposition(
+        22,
+        "Matthew Wilcox",
+        "a huge page that is uptodate before its data is there is not safe",
+        (
+            Question(
+                "does read(2) of a regular file see memory that nobody wrote?",
+                ("b07-uptodate-before-data",),
+                REGULAR,
+                ((Collapse(0),), (Read(0),)),
+                LOST,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "does it where the flag is set after the copy?",
+                ("linux-6.2", "linux-6.4", "linux-2026-mended"),
+                REGULAR,
+                ((Collapse(0),), (Read(0),)),
+                LOST,
+                NEVER,
+                claimed=NEVER,
+            ),
+            Question(
+                "does a load through a mapping of that file, which locks the page?",
+                ("b07-uptodate-before-data",),
+                REGULAR_MAPPED,
+                ((Collapse(0),), (Load(1),)),
+                LOST,
+                NEVER,
+            ),
+            Question(
+                "does read(2) of shmem, which locks the page?",
+                ("stevens-v3",),
+                DATA_DATA,
+                ((Collapse(0),), (Read(0),)),
+                LOST,
+                NEVER,
+            ),
+        ),
+        remark="David Stevens meant shmem only, and there he was right: who wants the content waits for the lock.",
+    ),
     Proposition(
         23,
         "Hugh Dickins",
