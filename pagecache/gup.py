@@ -25,7 +25,7 @@ from pagecache.pte import pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import UseAfterFree, step
 
-__all__ = ["dma_write", "gup_fast", "pin_user_pages_fast", "unpin_user_pages_dirty_lock"]
+__all__ = ["dma_write", "gup_fast", "pin_user_pages_fast", "set_page_dirty", "unpin_user_pages_dirty_lock"]
 
 
 async def gup_fast(vma: Vma, index: int) -> Folio | None:
@@ -124,6 +124,16 @@ async def dma_write(folio: Folio, index: int, content: str) -> None:
     """
     await step("dma_write", folio, target=pte_target(index), writes=True)
     folio.set_page_at(index, content)
+
+
+async def set_page_dirty(folio: Folio) -> None:
+    """``set_page_dirty()`` by somebody who has a reference, but not the folio lock.
+
+    What keeps the mapping from being freed meanwhile is the caller's business (set_page_dirty_lock() is for those who
+    do not know).  Pages of shmem are tagged nowhere (noop_dirty_folio()): nothing is done but the flag.
+    """
+    await step("set_page_dirty", folio, target=("flags", folio.number), writes=True)
+    folio.dirty = True
 
 
 async def unpin_user_pages_dirty_lock(folio: Folio) -> None:

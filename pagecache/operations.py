@@ -17,8 +17,8 @@ from typing import ClassVar, Final
 from pagecache.collapse.scan import madvise_collapse
 from pagecache.fault import access
 from pagecache.filemap import SEEK_DATA, SEEK_HOLE
-from pagecache.folio import ZERO
-from pagecache.gup import dma_write, pin_user_pages_fast, unpin_user_pages_dirty_lock
+from pagecache.folio import ZERO, folio_put
+from pagecache.gup import dma_write, pin_user_pages_fast, set_page_dirty, unpin_user_pages_dirty_lock
 from pagecache.huge_memory import split_huge_pages
 from pagecache.memory_failure import memory_failure
 from pagecache.migrate import migrate_pages
@@ -188,19 +188,26 @@ class Touch(Operation):
 class PinWrite(Operation):
     """O_DIRECT read(2) into a mapping: pin the page, let a device write into it, mark it dirty, unpin it.
 
+    ``unlocked``: it is marked dirty without its lock, as by many a driver before unpin_user_pages_dirty_lock().
+
     Result: 0, or EFAULT.
     """
 
     task_name: ClassVar[str] = "pin"
     index: int
     vma: int = 0
+    unlocked: bool = False
 
     async def run(self, world: World, tag: str) -> Result:
         folio = await pin_user_pages_fast(world.vmas[self.vma], self.index)
         if folio is None:
             return "EFAULT"
         await dma_write(folio, self.index, tag)
-        await unpin_user_pages_dirty_lock(folio)
+        if self.unlocked:
+            await set_page_dirty(folio)
+            await folio_put(folio)
+        else:
+            await unpin_user_pages_dirty_lock(folio)
         return 0
 
 

@@ -48,6 +48,7 @@ FIELDS: Final = 2
 """Operations with fewer take choices without a meaning, so that none is shorter, hence simpler, than a Collapse."""
 OUTSIDE: Final = 0.05  # a mapping that does not cover the index: EINVAL or SIGSEGV, worth a try now and then
 KEEP_SIZE: Final = 0.3
+UNLOCKED: Final = 0.2
 
 
 def _index(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
@@ -72,6 +73,10 @@ def _order(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
 
 def _keep_size(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
     return draw.boolean(KEEP_SIZE, like)
+
+
+def _unlocked(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
+    return draw.boolean(UNLOCKED, like)
 
 
 def _any_vma(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
@@ -113,7 +118,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     Munmap: (_any_vma,),
     PageOut: (_index,),
     MemoryFailure: (_index,),
-    PinWrite: (_index, _vma_of_index),
+    PinWrite: (_index, _vma_of_index, _unlocked),
     Migrate: (_index,),
     Split: (_index, _order),
     OpenWrite: (),

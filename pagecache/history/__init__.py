@@ -37,8 +37,10 @@ from pagecache.history import (
     b29_outdated_order,
     b30_endless_retry,
     b31_skip_swapcache,
+    b33_dirty_before_the_count,
     b34_faults_starve_a_punch,
     b39_memory_failure_truncates,
+    b41_copied_page_not_dirty,
     b42_copied_page_not_freed,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
@@ -75,8 +77,10 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b29_outdated_order.BUG,
     b30_endless_retry.BUG,
     b31_skip_swapcache.BUG,
+    b33_dirty_before_the_count.BUG,
     b34_faults_starve_a_punch.BUG,
     b39_memory_failure_truncates.BUG,
+    b41_copied_page_not_dirty.BUG,
     b42_copied_page_not_freed.BUG,
 )
 

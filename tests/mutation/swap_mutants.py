@@ -274,6 +274,18 @@ SWAP_MUTANTS: Final = (
 """,
     ),
     Mutant(
+        "uffd-copy-is-not-dirty",
+        "userfaultfd.py",
+        "flag",
+        """
+     folio.uptodate = True
+-    folio.dirty = True
+@@
+-    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the allocation's reference becomes the mapping's
++    vma.ptes[index] = Pte(folio, write=True)
+""",
+    ),
+    Mutant(
         "gup-fast-without-a-second-look",
         "gup.py",
         "recheck",

@@ -7,7 +7,7 @@ from stepping import Hand, K, folio_at, run, steps, untidy, world
 
 from pagecache.fault import access
 from pagecache.folio import folio_get, folio_put
-from pagecache.operations import Operation, PageOut, Stat, UffdZeropage
+from pagecache.operations import Operation, PageOut, PinWrite, Stat, UffdZeropage
 from pagecache.step import Task
 from pagecache.syscalls import shmem_fallocate
 from pagecache.vmscan import reclaim_folio
@@ -91,6 +91,22 @@ def test_a_page_with_a_reference_stays() -> None:
     assert folio_at(here, 1) is page
     assert page.lru
     run(folio_put(page), F)
+    assert untidy(here) == []
+
+
+def test_what_is_written_through_a_pin_without_the_folio_lock_stays() -> None:
+    here = read_fault()
+    page = folio_at(here, 1)
+    pin = Hand(PinWrite(1, unlocked=True).run(here, "p"), F)
+    pin.until("set_page_dirty")
+    out = Hand(reclaim_folio(here.mapping, 1))
+    out.until("xas_lock_irq")  # not dirty, unmapped: on its way out
+
+    assert pin.finish() == 0
+    out.finish()
+
+    assert folio_at(here, 1) is page
+    assert (page.page_at(1), page.dirty, page.refcount) == ("p", True, 1)
     assert untidy(here) == []
 
 

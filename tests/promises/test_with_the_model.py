@@ -56,7 +56,13 @@ def performed(
 
 def operations(world: WorldSpec) -> Iterator[Operation]:
     """Every operation that makes sense, with every argument."""
-    values = {"vma": range(len(world.vmas)), "keep_size": (False, True), "size": range(3), "length": (1, 2)}
+    values = {
+        "vma": range(len(world.vmas)),
+        "keep_size": (False, True),
+        "unlocked": (False, True),
+        "size": range(3),
+        "length": (1, 2),
+    }
     for kind in OPERATIONS:
         names = [field.name for field in dataclasses.fields(kind)]
         for arguments in itertools.product(*(values.get(name, range(2)) for name in names)):
