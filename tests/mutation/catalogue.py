@@ -10,6 +10,7 @@ from mapping_mutants import MAPPING_MUTANTS
 from memory_failure_mutants import MEMORY_FAILURE_MUTANTS
 from migrate_mutants import MIGRATE_MUTANTS
 from mutant import Mutant
+from regular_mutants import REGULAR_MUTANTS
 from shmem_mutants import SHMEM_MUTANTS
 from swap_mutants import SWAP_MUTANTS
 
@@ -23,6 +24,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *SWAP_MUTANTS,
     *MIGRATE_MUTANTS,
     *MEMORY_FAILURE_MUTANTS,
+    *REGULAR_MUTANTS,
 )
 
 MUTANTS_BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

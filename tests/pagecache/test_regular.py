@@ -191,3 +191,20 @@ def test_a_regular_file_has_no_userfaultfd_and_no_reserved_pages() -> None:
         WorldSpec(("data", "unwritten"), backing="file")
     with pytest.raises(ValueError, match="choose one of shmem, file"):
         WorldSpec(backing="disk")
+
+
+def test_an_insertion_splits_the_shadow_entry_that_is_there_when_it_has_the_lock() -> None:
+    """Another one has come since the nodes for the split were allocated: they are full of the first."""
+    here = a_file(*("shadow",) * 8, large=((0, 3),), hpage_order=3)
+    reader = Hand(Read(1).run(here, "r"), Task("R", 1))
+    reader.until("xas_split_alloc")
+    reader.step()
+    first = here.mapping.i_pages.slots[0]
+    assert do(here, Collapse(0), PageOut(0)) == [0, 0]
+    second = here.mapping.i_pages.slots[0]
+
+    assert first != second
+    assert reader.finish() == "d1"
+    assert [second if entry == second else str(entry) for entry in here.mapping.i_pages.slots][2:] == [second] * 6
+    assert reader.visits("xas_destroy") == 1
+    assert untidy(here) == []
