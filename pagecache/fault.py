@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pagecache.folio import folio_put, folio_unlock
+from pagecache.folio import folio_get, folio_lock, folio_put, folio_unlock
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, migration_entry_wait
-from pagecache.pte import Pte, pte_target, translate
+from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_clear
+from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target, translate
 from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
@@ -58,7 +58,7 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
 
 
 async def handle_mm_fault(vmf: Vmf) -> str:
-    """``handle_mm_fault()`` of a shared mapping: do_shared_fault(), finish_fault(); or a wait for migration to end.
+    """``handle_mm_fault()`` of a shared mapping: do_read_fault(), do_shared_fault(), do_wp_page(), migration entries.
 
     Returns:
         An error (empty if there is none); look at ``vmf.fault_type`` first.
@@ -66,6 +66,15 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     vma, index = vmf.vma, vmf.index
     if vma.migrating(index) is not None:
         await migration_entry_wait(vma, index)  # do_swap_page()
+        return ""
+    orig_pte = vma.ptes.get(index)
+    if orig_pte is not None and orig_pte.folio is not None and vmf.write and not orig_pte.write:
+        await do_wp_page(vmf, orig_pte)
+        return ""
+    if not vma.pte_none_mostly(index):
+        orig_pte = None  # whoever has mapped it meanwhile: finish_fault() leaves it alone
+    elif orig_pte is not None and not vma.uffd_wp:
+        await _pte_marker_clear(vma, index)
         return ""
     fault = vma.mapping.kernel.shmem_fault if vma.mapping.regular is None else filemap_fault  # vm_ops->fault
     error, folio = await fault(vmf)
@@ -88,12 +97,15 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         table.present = True
     await spin_lock(table.ptl)
     # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
-    mapped = table.present and vma.pte_none(index)
+    mapped = table.present and vma.ptes.get(index) == orig_pte
     if mapped:
         await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
-        # vm_page_prot of shmem allows to write at once: there is no write-back for which to count dirty pages
-        # (vma_wants_writenotify()).  A write fault makes the entry dirty, too.
-        vma.ptes[index] = Pte(folio, write=True, dirty=vmf.write)  # the lookup's reference becomes the mapping's
+        # vm_page_prot of shmem allows to write at once: there is no write-back for which to count dirty pages,
+        # only a WP registration asks for write faults (vma_wants_writenotify()).  A write fault makes the
+        # entry dirty, too; but where a marker was it is write-protected in any case.
+        protect = orig_pte is not None
+        write = not protect and (vmf.write or not vma.uffd_wp)
+        vma.ptes[index] = Pte(folio, write, vmf.write, protect)  # the lookup's reference becomes the mapping's
         folio.mapcount += 1
     await spin_unlock(table.ptl)
     folio.dirty |= vmf.write  # fault_dirty_shared_page()
@@ -101,6 +113,43 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     if not mapped:
         await folio_put(folio)
     return ""
+
+
+async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:
+    """``do_wp_page()`` of a shared mapping: ask the userfaultfd, or make the entry writable (wp_page_shared()).
+
+    shmem has no page_mkwrite().
+    """
+    vma, index = vmf.vma, vmf.index
+    table = vma.table(index)
+    await spin_lock(table.ptl)
+    folio = orig_pte.folio
+    if not table.present or vma.ptes.get(index) != orig_pte or folio is None:
+        await spin_unlock(table.ptl)
+        return
+    if orig_pte.uffd_wp and vma.uffd_wp:
+        await spin_unlock(table.ptl)
+        vmf.reason = "wp"
+        await vma.mapping.kernel.handle_userfault(vmf)
+        return
+    await folio_get(folio)
+    await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
+    vma.ptes[index] = vma.ptes[index]._replace(write=True, dirty=True, uffd_wp=False)
+    await spin_unlock(table.ptl)
+    await folio_lock(folio)
+    folio.dirty = True  # fault_dirty_shared_page()
+    await folio_unlock(folio)
+    await folio_put(folio)
+
+
+async def _pte_marker_clear(vma: Vma, index: int) -> None:
+    """``pte_marker_clear()``: a marker of a registration that is over; the fault is taken again."""
+    table = vma.table(index)
+    await spin_lock(table.ptl)
+    entry = vma.ptes.get(index)
+    if entry is not None and entry.kind == MARKER_UFFD_WP:
+        await pte_clear(vma, index)
+    await spin_unlock(table.ptl)
 
 
 async def shmem_fault(vmf: Vmf) -> tuple[str, object]:

@@ -55,6 +55,7 @@ class Kernel:
     error_remove_folio: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction
     handle_userfault: KernelFunction
+    uffd_wp_range: KernelFunction
     mapping_seek_hole_data: KernelFunction
     mincore_page: KernelFunction
     gup_fast: KernelFunction

@@ -46,6 +46,7 @@ from pagecache.mended import regular as mended_regular
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import setattr as mended_setattr
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
+from pagecache.mprotect import uffd_wp_range
 from pagecache.regular.add import __filemap_add_folio
 from pagecache.regular.open import do_dentry_open
 from pagecache.rmap import try_to_unmap
@@ -99,6 +100,7 @@ LINUX_6_2: Final = Kernel(
     error_remove_folio=shmem_error_remove_folio,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
     handle_userfault=handle_userfault,
+    uffd_wp_range=uffd_wp_range,
     mapping_seek_hole_data=mapping_seek_hole_data,
     mincore_page=mincore_page,
     gup_fast=gup_fast,

@@ -32,6 +32,7 @@ LOCK_ORDER: Final = (
     "invalidate_lock",
     "folio_lock",
     "i_mmap_rwsem",
+    "pml",
     "ptl",
     "i_pages",
     "info_lock",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
-from pagecache.pte import Pte, pte_target
+from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
 from pagecache.step import Task, UseAfterFree, Wait, step
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "pmdp_collapse_flush",
     "pte_clear",
     "pte_free_now",
+    "pte_install_uffd_wp_if_needed",
     "tlb_remove_table_sync_one",
     "userfaultfd_missing",
     "zap_page_range",
@@ -36,12 +37,14 @@ __all__ = [
 class Mm:
     """``struct mm_struct``."""
 
-    __slots__ = ("gup_fast", "mmap_lock", "name", "vmas")
+    __slots__ = ("gup_fast", "mmap_lock", "name", "pml", "vmas")
     __fingerprint_skip__: ClassVar = ("name",)
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
         self.mmap_lock = RwSemaphore(f"mmap_lock of {name}", "mmap_lock", number)
+        self.pml = SpinLock(f"pml of {name}", "pml", number)
+        """``pmd_lock()``: the PMDs of a small world are all in one page."""
         self.vmas: list[Vma] = []
         self.gup_fast: list[Task] = []
         """Who walks the page tables with interrupts off: an IPI to all CPUs waits for them."""
@@ -81,8 +84,10 @@ class Vma:
         "start",
         "tables",
         "tlb",
+        "uffd_minor",
         "uffd_missing",
         "uffd_waiters",
+        "uffd_wp",
     )
     __fingerprint_skip__: ClassVar = ("end", "start")
 
@@ -94,6 +99,8 @@ class Vma:
         self.end = end
         self.alive = True
         self.uffd_missing = False
+        self.uffd_minor = False
+        self.uffd_wp = False
         self.uffd_waiters: list[tuple[Task, int]] = []
         self.tables = [PageTable(number, n) for n in range((end - 1 >> mapping.hpage_pmd_order) + 1)]
         self.ptes: dict[int, Pte] = {}
@@ -108,14 +115,20 @@ class Vma:
         """The page table that has the entry for ``index``."""
         return self.tables[index >> self.mapping.hpage_pmd_order]
 
-    def pte_none(self, index: int) -> bool:
-        """``pte_none()``: is there nothing in the entry for ``index``?"""
-        return index not in self.ptes
-
     def migrating(self, index: int) -> Folio | None:
         """The folio that is being moved, if the entry for ``index`` is a migration entry."""
         entry = self.ptes.get(index)
         return None if entry is None else entry.migrating
+
+    @property
+    def uffd_registered(self) -> bool:
+        """Has it a userfaultfd context?"""
+        return self.uffd_missing or self.uffd_minor or self.uffd_wp
+
+    def pte_none_mostly(self, index: int) -> bool:
+        """``pte_none_mostly()``: nothing is there, or a marker that a mapping may replace."""
+        entry = self.ptes.get(index)
+        return entry is None or entry.kind == MARKER_UFFD_WP
 
     def mapped(self, index: int) -> Folio | None:
         """The folio that the page table maps at ``index``; ``None`` unless the entry is present."""
@@ -173,6 +186,15 @@ async def migration_entry_wait(vma: Vma, index: int) -> None:
         )
 
 
+def pte_install_uffd_wp_if_needed(vma: Vma, index: int, entry: Pte) -> None:
+    """``pte_install_uffd_wp_if_needed()``: keep the protection of ``entry``, just cleared, as a marker.
+
+    Under the page-table lock, in the step that cleared it: who looks without that lock finds nothing mapped either way.
+    """
+    if entry.uffd_wp and vma.uffd_wp:
+        vma.ptes[index] = Pte(None, kind=MARKER_UFFD_WP)
+
+
 async def flush_tlb_page(vma: Vma, index: int) -> None:
     """``flush_tlb_page()``: from now on no CPU reaches the page through an old entry."""
     await step("flush_tlb_page", vma, index, target=pte_target(index), writes=True)
@@ -216,13 +238,15 @@ async def pte_free_now(vma: Vma, index: int) -> None:
     vma.table(index).generation += bool(vma.mm.gup_fast)
 
 
-async def zap_page_range(vma: Vma, start: int, end: int) -> list[Folio]:
+async def zap_page_range(vma: Vma, start: int, end: int, *, drop_markers: bool = False) -> list[Folio]:
     """``zap_pte_range()``, table by table: clear, flush, and only then let go of the pages (mmu_gather).
 
     The page-table lock is taken wherever there is a table, whether or not something is mapped: that is what
     shmem_mfill_atomic_pte() relies on to "serialize against truncate with the page table lock".  An
     entry that try_to_unmap() has emptied without a flush so far is flushed, too
     (flush_tlb_batched_pending()): once munmap() has returned, no CPU reaches the page.
+
+    Write protection outlives the mapping, as a marker, unless ``drop_markers`` (ZAP_FLAG_DROP_MARKER) is set.
 
     Returns:
         The folios that were mapped; their references are the caller's to drop.
@@ -236,8 +260,10 @@ async def zap_page_range(vma: Vma, start: int, end: int) -> list[Folio]:
             continue
         await spin_lock(table.ptl)
         for index in range(first, last):
-            if index in vma.ptes:
+            if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
                 entry = await pte_clear(vma, index)
+                if not drop_markers:
+                    pte_install_uffd_wp_if_needed(vma, index, entry)
                 if entry.folio is not None:
                     entry.folio.dirty |= entry.dirty  # folio_mark_dirty()
                     entry.folio.mapcount -= 1

@@ -21,7 +21,9 @@ from pagecache.folio import ZERO, folio_put
 from pagecache.gup import dma_write, pin_user_pages_fast, set_page_dirty, unpin_user_pages_dirty_lock
 from pagecache.huge_memory import split_huge_pages
 from pagecache.memory_failure import memory_failure
+from pagecache.mfill_continue import mfill_atomic_continue
 from pagecache.migrate import migrate_pages
+from pagecache.mprotect import mwriteprotect_range
 from pagecache.regular.backing import put_write_access
 from pagecache.regular.open import close, open_for_write
 from pagecache.regular.read import filemap_read
@@ -45,6 +47,7 @@ __all__ = [
     "EVENT",
     "OPERATIONS",
     "OPERATIONS_BY_NAME",
+    "UFFD_MODES",
     "CloseWrite",
     "Collapse",
     "Fallocate",
@@ -57,6 +60,7 @@ __all__ = [
     "Operation",
     "PageOut",
     "PinWrite",
+    "Poke",
     "PunchHole",
     "Read",
     "Result",
@@ -67,15 +71,20 @@ __all__ = [
     "Store",
     "Touch",
     "Truncate",
+    "UffdContinue",
     "UffdCopy",
     "UffdRegister",
     "UffdUnregister",
+    "UffdWriteProtect",
     "UffdZeropage",
     "Write",
     "Writeback",
 ]
 
 Result = int | str
+
+UFFD_MODES: Final = ("missing", "minor", "wp")
+"""UFFDIO_REGISTER_MODE_MISSING and its siblings."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,6 +112,8 @@ class Operation:
         pages = len(world.pages)
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         for name, value in values.items():
+            if not isinstance(value, int):
+                continue
             if value < 0:
                 return f"{name} is {value}; it must not be negative"
             if name == "vma" and value >= len(world.vmas):
@@ -182,6 +193,22 @@ class Touch(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await access(world.vmas[self.vma], self.index, None, waits=False)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Poke(Operation):
+    """A store by a thread that nobody needs again: if its fault is reported to a userfaultfd, it stays asleep.
+
+    Result: :data:`EVENT` in that case, otherwise as for Store.
+    """
+
+    task_name: ClassVar[str] = "poke"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        answer = await access(world.vmas[self.vma], self.index, tag, waits=False)
+        return 0 if answer == tag else answer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -388,13 +415,19 @@ class Fallocate(Operation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class UffdRegister(Operation):
-    """``ioctl(UFFDIO_REGISTER)`` of a whole mapping, MISSING mode.  Result: 0 or EINVAL."""
+    """``ioctl(UFFDIO_REGISTER)`` of a whole mapping, for one mode.  Result: 0 or EINVAL."""
 
     task_name: ClassVar[str] = "uffd"
     vma: int = 0
+    mode: str = "missing"
+
+    def problem(self, world: WorldSpec) -> str:
+        if self.mode not in UFFD_MODES:
+            return f"mode is {self.mode!r}; choose one of {', '.join(UFFD_MODES)}"
+        return super(UffdRegister, self).problem(world)
 
     async def run(self, world: World, tag: str) -> Result:
-        return await userfaultfd_register(world.vmas[self.vma])
+        return await userfaultfd_register(world.vmas[self.vma], self.mode)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -430,6 +463,31 @@ class UffdZeropage(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await mfill_atomic(world.vmas[self.vma], self.index, ZERO)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UffdContinue(Operation):
+    """``ioctl(UFFDIO_CONTINUE)`` of one page.  Result: 0, EEXIST, EFAULT, EINVAL, ENOENT or ENOMEM."""
+
+    task_name: ClassVar[str] = "uffd"
+    index: int
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await mfill_atomic_continue(world.vmas[self.vma], self.index)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UffdWriteProtect(Operation):
+    """``ioctl(UFFDIO_WRITEPROTECT)`` of one page, to protect it or to lift that.  Result: 0, ENOENT or ENOMEM."""
+
+    task_name: ClassVar[str] = "uffd"
+    index: int
+    vma: int = 0
+    lift: bool = False
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await mwriteprotect_range(world.vmas[self.vma], self.index, protect=not self.lift)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -506,6 +564,9 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     OpenWrite,  # regular files only
     CloseWrite,
     Writeback,
+    Poke,  # what a userfaultfd hears of stores, and of pages that are there
+    UffdWriteProtect,
+    UffdContinue,
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

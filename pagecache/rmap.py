@@ -5,7 +5,7 @@ from __future__ import annotations
 from pagecache.folio import Folio, drop_references, folio_put
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_clear, zap_page_range
+from pagecache.mm import flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed, zap_page_range
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
 
@@ -42,6 +42,7 @@ async def try_to_unmap(
             await spin_lock(table.ptl)
             if vma.mapped(index) is folio:
                 entry = await pte_clear(vma, index)
+                pte_install_uffd_wp_if_needed(vma, index, entry)
                 if not batch_flush:
                     await flush_tlb_page(vma, index)
                 folio.dirty |= entry.dirty  # "Move the dirty bit to the folio now the pte is gone."

@@ -61,9 +61,10 @@ class Vmf:
     ``fault_type`` is empty, ``"VM_FAULT_RETRY"`` (the mmap_lock has been released, try again) or
     ``EVENT`` (the same, and the fault was left with the userfaultfd).  ``waits`` tells whether the
     thread sleeps until user space has resolved its fault; ``write`` is FAULT_FLAG_WRITE.
+    ``reason`` is which of its modes makes a userfaultfd interested: missing, minor or wp.
     """
 
-    __slots__ = ("fault_type", "index", "vma", "waits", "write")
+    __slots__ = ("fault_type", "index", "reason", "vma", "waits", "write")
 
     def __init__(self, vma: Vma, index: int, *, waits: bool, write: bool) -> None:
         self.vma = vma
@@ -71,6 +72,7 @@ class Vmf:
         self.waits = waits
         self.write = write
         self.fault_type = ""
+        self.reason = "missing"
 
 
 async def alloc_folio(memory: Memory, order: int) -> Folio | None:
@@ -140,6 +142,12 @@ async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = 
             if index >= size:
                 return "EINVAL", None
         entry = await mapping.kernel.filemap_get_entry(mapping, index)
+        if entry is not None and vmf is not None and vmf.vma.uffd_minor:
+            if isinstance(entry, Folio):
+                await folio_put(entry)
+            vmf.reason = "minor"
+            await mapping.kernel.handle_userfault(vmf)
+            return "", None
         if isinstance(entry, Folio):
             folio = entry
             await folio_lock(folio)

@@ -131,7 +131,7 @@ async def mincore(vma: Vma, index: int) -> int | str:
         # mincore_pte_range() holds the page-table lock around the lookup in the page cache.
         await spin_lock(table.ptl)
         answer = 1  # "migration or hwpoison entries are always uptodate"
-        if vma.pte_none(index):
+        if vma.pte_none_mostly(index):
             answer = await vma.mapping.kernel.mincore_page(vma, index)
         await spin_unlock(table.ptl)
     await up_read(vma.mm.mmap_lock)
@@ -264,14 +264,14 @@ async def do_munmap(vma: Vma) -> int:
         await up_write(mm.mmap_lock)
         return 0
     mm.vmas.remove(vma)
-    zapped = await zap_page_range(vma, vma.start, vma.end)
+    zapped = await zap_page_range(vma, vma.start, vma.end, drop_markers=True)
     for position in range(len(zapped)):
         await folio_put(zapped[position])
     # free_pgtables(): unlink_file_vma() before the tables go, so that no rmap walk meets them.
     await down_write(mapping.i_mmap_rwsem)
     mapping.i_mmap.remove(vma)
     await up_write(mapping.i_mmap_rwsem)
-    vma.uffd_missing = False
+    vma.uffd_missing = vma.uffd_minor = vma.uffd_wp = False
     vma.alive = False
     await up_write(mm.mmap_lock)
     return 0

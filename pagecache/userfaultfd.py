@@ -1,6 +1,9 @@
 """userfaultfd: registration, delivery of events, and filling pages (``fs/userfaultfd.c``, ``mm/userfaultfd.c``).
 
-MISSING mode only; a registration covers a whole VMA.
+A registration covers a whole VMA and has one of three modes: MISSING, MINOR (the page is in the page cache, but not
+mapped) and WP (write protection, see :mod:`pagecache.mprotect`).  UFFDIO_CONTINUE is in
+:mod:`pagecache.mfill_continue`.  Left out: several modes at once, WP_ASYNC, UFFDIO_POISON, UFFDIO_MOVE, non-cooperative
+events.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ __all__ = [
     "unlock_and_put",
     "userfaultfd_register",
     "userfaultfd_unregister",
+    "wake_userfault",
 ]
 
 EVENT: Final = "UFFD_EVENT_PAGEFAULT"
@@ -53,7 +57,7 @@ async def handle_userfault(vmf: Vmf) -> None:
     waiter = (current, index)
     vma.uffd_waiters.append(waiter)
     await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
-    must_wait = vma.pte_none(index)
+    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
     await up_read(vma.mm.mmap_lock)
     vmf.fault_type = "VM_FAULT_RETRY"
     if must_wait and not vmf.waits:
@@ -90,30 +94,34 @@ async def any_vma_missing(mapping: AddressSpace, first: int, last: int) -> bool:
     return False
 
 
-async def _wake_userfault(vma: Vma, index: int | None) -> None:
+async def wake_userfault(vma: Vma, index: int | None) -> None:
     """``wake_userfault()``: wake the faults at ``index``, or all of them."""
     await step("wake_userfault", vma, target=_uffd(vma), writes=True)
     vma.uffd_waiters[:] = [waiter for waiter in vma.uffd_waiters if index is not None and waiter[1] != index]
 
 
-async def userfaultfd_register(vma: Vma) -> int | str:
-    """``userfaultfd_register()``: set VM_UFFD_MISSING under the mmap_lock.
+async def userfaultfd_register(vma: Vma, mode: str = "missing") -> int | str:
+    """``userfaultfd_register()``: set VM_UFFD_MISSING, VM_UFFD_MINOR or VM_UFFD_WP under the mmap_lock.
 
-    It takes neither ``i_rwsem`` nor the ``xa_lock`` nor any folio lock, and looks at no page.
+    The mode replaces that of an earlier registration.  It takes neither ``i_rwsem`` nor the ``xa_lock`` nor any folio
+    lock, and looks at no page.
     """
     await down_write(vma.mm.mmap_lock)
     found = find_vma(vma)
     if found is None:
         await up_write(vma.mm.mmap_lock)
         return "EINVAL"
-    await step("vm_flags_set", vma, "VM_UFFD_MISSING", target=("vm_flags", vma.number), writes=True)
-    vma.uffd_missing = True
+    await step("vm_flags_set", vma, f"VM_UFFD_{mode.upper()}", target=("vm_flags", vma.number), writes=True)
+    vma.uffd_missing, vma.uffd_minor, vma.uffd_wp = mode == "missing", mode == "minor", mode == "wp"
     await up_write(vma.mm.mmap_lock)
     return 0
 
 
 async def userfaultfd_unregister(vma: Vma) -> int | str:
-    """``userfaultfd_unregister()``: wake who waits, clear the flag."""
+    """``userfaultfd_unregister()``: wake who waits for a missing page, lift the write protection, clear the flags.
+
+    Faults of the other modes are left asleep: they wait for a UFFDIO_WAKE.
+    """
     await down_write(vma.mm.mmap_lock)
     found = find_vma(vma)
     if found is None:
@@ -121,9 +129,13 @@ async def userfaultfd_unregister(vma: Vma) -> int | str:
         return "EINVAL"
     if vma.uffd_missing:
         # "Wake any concurrent pending userfault while we unregister."
-        await _wake_userfault(vma, None)
-    await step("vm_flags_clear", vma, "VM_UFFD_MISSING", target=("vm_flags", vma.number), writes=True)
-    vma.uffd_missing = False
+        await wake_userfault(vma, None)
+    if vma.uffd_wp:
+        for index in range(vma.start, vma.end):
+            await vma.mapping.kernel.uffd_wp_range(vma, index, protect=False)
+    cleared = "MINOR" if vma.uffd_minor else "WP" if vma.uffd_wp else "MISSING"
+    await step("vm_flags_clear", vma, f"VM_UFFD_{cleared}", target=("vm_flags", vma.number), writes=True)
+    vma.uffd_missing = vma.uffd_minor = vma.uffd_wp = False
     await up_write(vma.mm.mmap_lock)
     return 0
 
@@ -142,7 +154,7 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
     while True:
         await down_read(mmap_lock)
         found = find_vma(vma)
-        if found is None or not vma.uffd_missing or not vma.maps(index):
+        if found is None or not vma.uffd_registered or not vma.maps(index):
             # find_dst_vma(): only a VMA with a userfaultfd context will do.
             await up_read(mmap_lock)
             if copied is not None:
@@ -161,7 +173,7 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
         copied.pages[0] = content
     if error:
         return error  # type: ignore[no-any-return]
-    await _wake_userfault(vma, index)
+    await wake_userfault(vma, index)
     return 0
 
 
@@ -229,8 +241,8 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
     return "", None
 
 
-async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
-    """``mfill_atomic_install_pte()``: map the new page, unless the file has shrunk or something is mapped."""
+async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_allocated: bool = True) -> str:
+    """``mfill_atomic_install_pte()``: map the page, unless the file has shrunk or something is mapped."""
     table = vma.table(index)
     await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True)
     table.present = True
@@ -240,13 +252,14 @@ async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio) -> str:
     if index >= size:
         await spin_unlock(table.ptl)
         return "EFAULT"
-    if not vma.pte_none(index):
+    if not vma.pte_none_mostly(index):
         await spin_unlock(table.ptl)
         return "EEXIST"
     await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
     # Dirty, lest reclaim drop a page of a mapping that nobody writes to (dcf7fe9d8976).
-    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the allocation's reference becomes the mapping's
+    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the caller's reference becomes the mapping's
     folio.mapcount += 1
     await spin_unlock(table.ptl)
-    await folio_add_lru(folio)
+    if newly_allocated:
+        await folio_add_lru(folio)
     return ""

@@ -60,6 +60,8 @@ class VmaSpec:
         start: the first index of the file that it maps.
         end: the index behind the last one.
         missing: is it registered with a userfaultfd for MISSING events?
+        minor: for MINOR events?
+        wp: for WP events?
         mapped: the indices whose page is in the page table at the start.
 
     Raises:
@@ -71,6 +73,8 @@ class VmaSpec:
     end: int = 2
     missing: bool = False
     mapped: tuple[int, ...] = ()
+    minor: bool = False
+    wp: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -81,6 +85,10 @@ class VmaSpec:
                     f"a VMA has index {index} mapped but covers only {self.start} to {self.end - 1}; "
                     "remove it from 'mapped'"
                 )
+        if self.missing + self.minor + self.wp > 1:
+            raise ValueError(
+                f"a VMA has missing = {self.missing}, minor = {self.minor} and wp = {self.wp}; set one at most"
+            )
         if len(set(self.mapped)) != len(self.mapped):
             raise ValueError(f"a VMA lists an index twice in mapped = {list(self.mapped)}; list each once")
 
@@ -289,7 +297,7 @@ class World:
     def _map(self, spec: VmaSpec) -> None:
         mm = self.mms.setdefault(spec.mm, Mm(spec.mm, len(self.mms)))
         vma = Vma(len(self.vmas), mm, self.mapping, spec.start, spec.end)
-        vma.uffd_missing = spec.missing
+        vma.uffd_missing, vma.uffd_minor, vma.uffd_wp = spec.missing, spec.minor, spec.wp
         mm.vmas.append(vma)
         self.mapping.i_mmap.append(vma)
         self.vmas.append(vma)

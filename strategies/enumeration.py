@@ -16,7 +16,16 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from pagecache.operations import OPERATIONS, CloseWrite, Collapse, OpenWrite, Operation, Writeback
+from pagecache.operations import (
+    OPERATIONS,
+    CloseWrite,
+    Collapse,
+    OpenWrite,
+    Operation,
+    Poke,
+    UffdWriteProtect,
+    Writeback,
+)
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Program
 from strategies.programs import named
@@ -27,6 +36,10 @@ COLLAPSE: Final = Collapse(0)
 
 LEFT_OUT: Final[Mapping[type[Operation], str]] = MappingProxyType(
     dict.fromkeys((OpenWrite, CloseWrite, Writeback), "regular files only, and these worlds are of shmem")
+    | {
+        Poke: "a Store, but for how it ends at an event, as Touch does",
+        UffdWriteProtect: "no mapping is registered for WP events",
+    }
 )
 """By operation, why it makes no difference in these worlds; whoever adds an operation decides."""
 
@@ -55,7 +68,9 @@ def _with_all_arguments(made: type[Operation], world: WorldSpec) -> Iterator[Ope
             yield operation
 
 
-def _values(field: dataclasses.Field[Any], world: WorldSpec) -> range | tuple[bool, bool]:
+def _values(field: dataclasses.Field[Any], world: WorldSpec) -> range | tuple[bool, bool] | tuple[str]:
+    if field.type in (str, "str"):
+        return ("missing",)  # the mode of UffdRegister
     if field.type in (bool, "bool"):
         return (False, True)
     return range(len(world.vmas) if field.name == "vma" else len(world.pages) + 1)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pagecache.operations import (
     OPERATIONS,
+    UFFD_MODES,
     CloseWrite,
     Collapse,
     Fallocate,
@@ -20,6 +21,7 @@ from pagecache.operations import (
     Operation,
     PageOut,
     PinWrite,
+    Poke,
     PunchHole,
     Read,
     SeekData,
@@ -29,9 +31,11 @@ from pagecache.operations import (
     Store,
     Touch,
     Truncate,
+    UffdContinue,
     UffdCopy,
     UffdRegister,
     UffdUnregister,
+    UffdWriteProtect,
     UffdZeropage,
     Write,
     Writeback,
@@ -49,6 +53,8 @@ FIELDS: Final = 2
 OUTSIDE: Final = 0.05  # a mapping that does not cover the index: EINVAL or SIGSEGV, worth a try now and then
 KEEP_SIZE: Final = 0.3
 UNLOCKED: Final = 0.2
+OTHER_MODE: Final = 0.4
+LIFT: Final = 0.2
 
 
 def _index(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
@@ -77,6 +83,14 @@ def _keep_size(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
 
 def _unlocked(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
     return draw.boolean(UNLOCKED, like)
+
+
+def _mode(draw: Draw, _: WorldSpec, __: list[Any], like: str) -> str:
+    return draw.mostly(UFFD_MODES[:1], UFFD_MODES[1:], OTHER_MODE, like)
+
+
+def _lift(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
+    return draw.boolean(LIFT, like)
 
 
 def _any_vma(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
@@ -111,7 +125,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     Truncate: (_size,),
     PunchHole: (_index, _length),
     Fallocate: (_index, _length, _keep_size),
-    UffdRegister: (_any_vma,),
+    UffdRegister: (_any_vma, _mode),
     UffdUnregister: (_any_vma,),
     UffdCopy: (_index, _vma_of_index),
     UffdZeropage: (_index, _vma_of_index),
@@ -124,6 +138,9 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     OpenWrite: (),
     CloseWrite: (),
     Writeback: (_index,),
+    Poke: (_index, _vma_of_index),
+    UffdWriteProtect: (_index, _vma_of_index, _lift),
+    UffdContinue: (_index, _vma_of_index),
 }
 """How each operation's fields are drawn, in their order."""
 

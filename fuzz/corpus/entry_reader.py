@@ -140,7 +140,7 @@ def _program(top: Table, world: WorldSpec) -> Program:
 
 def _operation(table: Table, world: WorldSpec) -> Operation:
     name = table.take_word("op", OPERATIONS_BY_NAME, "an operation")
-    operation = table.take_record(OPERATIONS_BY_NAME[name])
+    operation = table.take_record(OPERATIONS_BY_NAME[name], optional=("mode",))
     problem = operation.problem(world)
     if problem:
         raise table.error("op", f"{operation}: {problem}")

@@ -90,7 +90,7 @@ def _operation(operation: Operation) -> str:
     shown = [f"op = {_value(type(operation).__name__)}"]
     for field in dataclasses.fields(operation):
         value = getattr(operation, field.name)
-        if value or field.default is dataclasses.MISSING:
+        if (value and value != field.default) or field.default is dataclasses.MISSING:
             shown.append(f"{field.name} = {_value(value)}")
     return f"{{ {', '.join(shown)} }}"
 

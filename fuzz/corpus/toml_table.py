@@ -158,13 +158,14 @@ class Table:
             raise self.error(key, f"{key} is {word!r}, which is not {what}; {suggestion(word, known)}")
         return word
 
-    def take_record(self, record: type[Record], **given: Any) -> Record:
+    def take_record(self, record: type[Record], *, optional: tuple[str, ...] = (), **given: Any) -> Record:
         """A dataclass whose fields are the keys of this table.
 
         A key may be left out if its field is nought, false or empty then.
 
         Args:
             record: the dataclass.
+            optional: fields that may be left out if they have their default, whatever that is.
             **given: fields that are not in the table.
 
         Raises:
@@ -175,7 +176,8 @@ class Table:
         for field in dataclasses.fields(record):  # type: ignore[arg-type]
             if field.name in given:
                 continue
-            if field.name not in self.values and field.default is not dataclasses.MISSING and not field.default:
+            has_default = field.default is not dataclasses.MISSING
+            if field.name not in self.values and has_default and (not field.default or field.name in optional):
                 continue
             hint = hints[field.name]
             if typing.get_origin(hint) is tuple:

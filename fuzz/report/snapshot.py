@@ -63,6 +63,8 @@ def _vma(vma: Vma) -> dict[str, Any]:
         "mm": vma.mm.name,
         "alive": vma.alive,
         "missing": vma.uffd_missing,
+        "minor": vma.uffd_minor,
+        "wp": vma.uffd_wp,
         "waiting": [f"{task} at {index}" for task, index in vma.uffd_waiters],
         "pages": [
             {"index": index, "pte": _name(vma.ptes.get(index)), "tlb": _name(vma.tlb.get(index))}

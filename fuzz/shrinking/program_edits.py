@@ -6,9 +6,10 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from fuzz.shrinking.naming import threads_of, with_threads
-from pagecache.operations import OPERATIONS, Collapse, Operation
+from pagecache.operations import OPERATIONS, UFFD_MODES, Collapse, Operation
 from pagecache.world import WorldSpec
 from strategies.case import Case
 
@@ -81,14 +82,20 @@ def swapped_operations(case: Case) -> Iterator[Case]:
 
 def simpler_operations(case: Case) -> Iterator[Case]:
     """With each parameter of each operation at each smaller value."""
-    return _with_other_parameters(case, lambda value, _: range(int(value)))
+    return _with_other_parameters(
+        case, lambda value, _: UFFD_MODES[: UFFD_MODES.index(value)] if isinstance(value, str) else range(value)
+    )
 
 
 def other_operations(case: Case) -> Iterator[Case]:
     """With each parameter of each operation at each other value."""
-    return _with_other_parameters(
-        case, lambda value, world: range(2 if isinstance(value, bool) else len(world.pages) + 1)
-    )
+
+    def values(value: int | str, world: WorldSpec) -> Iterable[int | str]:
+        if isinstance(value, str):
+            return UFFD_MODES
+        return range(2 if isinstance(value, bool) else len(world.pages) + 1)
+
+    return _with_other_parameters(case, values)
 
 
 def other_kinds(case: Case) -> Iterator[Case]:
@@ -111,7 +118,7 @@ def _any_operation(world: WorldSpec) -> Iterator[Operation]:
         yield from (kind(**dict.fromkeys(wanted, place)) for place in places)
 
 
-def _with_other_parameters(case: Case, values: Callable[[int, WorldSpec], Iterable[int]]) -> Iterator[Case]:
+def _with_other_parameters(case: Case, values: Callable[[Any, WorldSpec], Iterable[int | str]]) -> Iterator[Case]:
     def changed(operation: Operation) -> Iterator[Operation]:
         for field in dataclasses.fields(operation):
             value = getattr(operation, field.name)

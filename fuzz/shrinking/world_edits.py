@@ -180,6 +180,8 @@ def simpler_vmas(case: Case) -> Iterator[Case]:
         yield replace(vma, mm="A")
         yield replace(vma, start=0, end=len(case.world.pages))
         yield replace(vma, missing=False)
+        yield replace(vma, minor=False)
+        yield replace(vma, wp=False)
         yield replace(vma, mapped=())
         for gone in vma.mapped:
             yield replace(vma, mapped=tuple(index for index in vma.mapped if index != gone))
@@ -192,7 +194,9 @@ def other_vmas(case: Case) -> Iterator[Case]:
 
     def other(vma: VmaSpec) -> Iterator[VmaSpec]:
         if case.world.backing == "shmem":
-            yield replace(vma, missing=not vma.missing)
+            yield replace(vma, missing=not vma.missing, minor=False, wp=False)
+            yield replace(vma, missing=False, minor=not vma.minor, wp=False)
+            yield replace(vma, missing=False, minor=False, wp=not vma.wp)
         for index in range(vma.start, vma.end):
             if case.world.pages[index] in ("data", "dirty"):
                 yield replace(vma, mapped=tuple(sorted({index} ^ set(vma.mapped))))

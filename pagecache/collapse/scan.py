@@ -51,6 +51,7 @@ __all__ = [
     "CollapseControl",
     "Rollback",
     "alloc_charge_folio",
+    "file_backed_vma_is_retractable",
     "hpage_collapse_scan_file_4_8",
     "hpage_collapse_scan_file_2026",
     "madvise_collapse",
@@ -278,7 +279,7 @@ async def hpage_collapse_scan_file_2026(mm: Mm, mapping: AddressSpace, start: in
 async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
     """``retract_page_tables()`` up to 6.5: free the empty page tables, so that the next fault maps the huge page.
 
-    A VMA whose mmap_lock is taken is skipped.
+    A VMA whose mmap_lock is taken is skipped, and one that is registered for WP events: its markers are in the table.
     """
     end = start + (1 << mapping.hpage_pmd_order)
     await down_write(mapping.i_mmap_rwsem)
@@ -289,23 +290,46 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
         locked = await down_write_trylock(vma.mm.mmap_lock)
         if not locked:
             continue
-        await pmdp_collapse_flush(vma, start)
-        await tlb_remove_table_sync_one(vma.mm)
-        await pte_free_now(vma, start)
+        if not vma.uffd_wp:
+            await pmdp_collapse_flush(vma, start)
+            await tlb_remove_table_sync_one(vma.mm)
+            await pte_free_now(vma, start)
         await up_write(vma.mm.mmap_lock)
     await up_write(mapping.i_mmap_rwsem)
 
 
 async def retract_page_tables_6_6(mapping: AddressSpace, start: int) -> None:
-    """``retract_page_tables()`` since 6.6: page-table locks instead of the mmap_lock, tables freed after RCU."""
+    """``retract_page_tables()`` since 6.6: page-table locks instead of the mmap_lock, tables freed after RCU.
+
+    The folio lock keeps faults from mapping anything, but not an ioctl() of userfaultfd from putting markers into the
+    table.  So the VMA is asked again under the locks ("protects from one category"; 1d65b771bc08), and whether there
+    still is a table (6c18ec9af86c).
+    """
     end = start + (1 << mapping.hpage_pmd_order)
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         if vma.start > start or vma.end < end or not vma.table(start).present:
             continue
+        retractable = await file_backed_vma_is_retractable(vma)
+        if not retractable:
+            continue
         table = vma.table(start)
-        await spin_lock(table.ptl)
-        await pmdp_collapse_flush(vma, start)
-        await spin_unlock(table.ptl)
+        await spin_lock(vma.mm.pml)
+        if table.present:
+            await spin_lock(table.ptl)
+            retractable = await file_backed_vma_is_retractable(vma)
+            if retractable:
+                await pmdp_collapse_flush(vma, start)
+            await spin_unlock(table.ptl)
+        await spin_unlock(vma.mm.pml)
     await up_read(mapping.i_mmap_rwsem)
+
+
+async def file_backed_vma_is_retractable(vma: Vma) -> bool:
+    """``file_backed_vma_is_retractable()``: has its page table nothing that a fault could not bring back?
+
+    Its vm_flags may change meanwhile: the mmap_lock is not held.
+    """
+    await step("userfaultfd_wp", vma, target=("vm_flags", vma.number))
+    return not vma.uffd_wp

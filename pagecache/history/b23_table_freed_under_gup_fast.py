@@ -30,7 +30,7 @@ from pagecache.world import VmaSpec, WorldSpec
 async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
     """``retract_page_tables()`` up to 6.5: free the empty page tables, so that the next fault maps the huge page.
 
-    A VMA whose mmap_lock is taken is skipped.
+    A VMA whose mmap_lock is taken is skipped, and one that is registered for WP events: its markers are in the table.
     """
     end = start + (1 << mapping.hpage_pmd_order)
     await down_write(mapping.i_mmap_rwsem)
@@ -41,8 +41,9 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
         locked = await down_write_trylock(vma.mm.mmap_lock)
         if not locked:
             continue
-        await pmdp_collapse_flush(vma, start)
-        await pte_free_now(vma, start)
+        if not vma.uffd_wp:
+            await pmdp_collapse_flush(vma, start)
+            await pte_free_now(vma, start)
         await up_write(vma.mm.mmap_lock)
     await up_write(mapping.i_mmap_rwsem)
 

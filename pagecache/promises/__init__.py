@@ -17,6 +17,7 @@ from pagecache.promises.references import LeakWatcher, ReferenceWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
 from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.promises.userfaultfd import ObservedMissingWatcher, RegisteredWatcher
+from pagecache.promises.write_protection import WriteProtectWatcher
 
 __all__ = [
     "DEFAULT_PROMISES",
@@ -46,6 +47,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         RegisteredWatcher,
         "userfaultfd, the stronger reading: Peter Xu on v1, February 2023",
         default=False,
+    ),
+    Promise(
+        "a_write_protected_page_is_not_written_without_an_event",
+        WriteProtectWatcher,
+        "userfaultfd.rst: UFFDIO_WRITEPROTECT, whatever memory management does to the page meanwhile",
     ),
     Promise(
         "a_collapse_that_nobody_disturbs_succeeds",

@@ -149,7 +149,14 @@ class State:
                 moments.append(plain)
             else:
                 facts = self.vmas[vma]
-                moments.append(plain._replace(mapped=facts.mapped, registered=facts.registered))
+                moments.append(
+                    plain._replace(
+                        mapped=facts.mapped,
+                        registered=facts.registered,
+                        minor=facts.minor_registered,
+                        wp=facts.wp_registered,
+                    )
+                )
         return moments
 
     def _done(self, number: int) -> Iterator[tuple[Configuration, Phase]]:

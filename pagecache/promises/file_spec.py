@@ -120,6 +120,8 @@ class Moment(NamedTuple):
         size: ``i_size`` in pages.
         mapped: is the operation's VMA there?  MAYBE while a munmap() of it runs.
         registered: does it have a MISSING userfaultfd?  MAYBE while that changes.
+        minor: does it have a MINOR userfaultfd?
+        wp: does it have a WP userfaultfd?
         may_fail: are failures injected, so that an error needs no other reason?
         huge: the indices whose pages may be part of a large folio.
         removing: does a call run that takes pages out of the file?
@@ -137,6 +139,13 @@ class Moment(NamedTuple):
     swapping: bool = False
     alone: bool = False
     failing: frozenset[int] = frozenset()
+    minor: Certainty = NO
+    wp: Certainty = NO
+
+    @property
+    def armed(self) -> Certainty:
+        """Does it have any userfaultfd?"""
+        return max(self.registered, self.minor, self.wp)
 
 
 Phase = tuple[str | int, ...]

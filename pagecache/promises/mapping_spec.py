@@ -20,6 +20,7 @@ from pagecache.operations import (
     Operation,
     PageOut,
     PinWrite,
+    Poke,
     PunchHole,
     Read,
     SeekData,
@@ -29,9 +30,11 @@ from pagecache.operations import (
     Store,
     Touch,
     Truncate,
+    UffdContinue,
     UffdCopy,
     UffdRegister,
     UffdUnregister,
+    UffdWriteProtect,
     UffdZeropage,
     Write,
 )
@@ -63,6 +66,7 @@ __all__ = [
     "BEHAVIOURS",
     "Accessing",
     "Collapsing",
+    "Continuing",
     "Failing",
     "Looking",
     "Mapping",
@@ -80,12 +84,14 @@ class Accessing(Behaviour):
     Not atomic, and tried again as often as it takes.  A fault looks at ``i_size``, inserts a missing page
     locked and !uptodate, zeroes it, looks at ``i_size`` again ("perhaps the file has been truncated since we
     checked"), and either takes its page back or maps it and lets go of the lock.  A page that was only reserved
-    is zeroed.  Where a userfaultfd is registered no fault fills a hole.
+    is zeroed.  Where a userfaultfd is registered for MISSING events no fault fills a hole.  For MINOR events, a fault
+    at a page that is there may be reported, and for WP events any store: which, see
+    :mod:`pagecache.promises.write_protection`.
     The access itself is atomic and looks at no size: a page stays mapped until a truncate has unmapped it.
     """
 
     __slots__ = ()
-    operation: Load | Store | Touch
+    operation: Load | Store | Touch | Poke
 
     def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
         size = moment.size
@@ -100,7 +106,7 @@ class Accessing(Behaviour):
         if cell.content == HWPOISON or self.operation.index in moment.failing:
             yield done("SIGBUS"), size, cell
         if has_data(cell) and cell.locker == NOBODY and cell.content != HWPOISON:
-            if isinstance(self.operation, Store):
+            if isinstance(self.operation, Store | Poke):
                 yield done(0), size, cell._replace(content=self.tag)
             else:
                 yield done(as_read(cell.content)), size, cell
@@ -108,8 +114,11 @@ class Accessing(Behaviour):
             yield ("doomed",) if ours else done("SIGBUS"), size, cell
         elif phase == FIRST:
             yield ("fault",), size, cell
-        reported = phase == ("fault",) and cell.content == HOLE and moment.registered != NO
-        if reported and isinstance(self.operation, Touch):  # others sleep, and fault again
+        interested = moment.registered if cell.content == HOLE else moment.minor
+        if isinstance(self.operation, Poke):
+            interested = max(interested, moment.wp)
+        reported = phase == ("fault",) and interested != NO
+        if reported and isinstance(self.operation, Touch | Poke):  # others sleep, and fault again
             yield done(EVENT), size, cell
         if moment.may_fail and not ours:
             yield done("SIGBUS"), size, cell  # without memory for the page, or for its page table
@@ -213,9 +222,9 @@ class Supplying(Behaviour):
                 yield done("EFAULT"), size, Cell(HOLE, NOBODY, cell.swept)
                 return
         # find_dst_vma(), again after each copy outside of the mmap_lock.
-        if not self.within or moment.registered != YES or moment.mapped != YES:
+        if not self.within or moment.armed != YES or moment.mapped != YES:
             yield done("ENOENT"), size, cell
-        if not self.within or NO in (moment.registered, moment.mapped):
+        if not self.within or NO in (moment.armed, moment.mapped):
             return
         if moment.may_fail:
             yield done(ANY_ERROR), size, cell
@@ -226,6 +235,39 @@ class Supplying(Behaviour):
             yield ("filled",), size, Cell(content, self.task, cell.swept)
         else:
             yield done("EEXIST"), size, cell
+
+
+class Continuing(Behaviour):
+    """``UFFDIO_CONTINUE`` of one page: shmem_get_folio(SGP_NOALLOC), then mfill_atomic_install_pte().
+
+    It maps what is there, and gives content to a page that was only reserved; EEXIST if something is mapped already,
+    which the file does not tell.
+    """
+
+    __slots__ = ()
+    operation: UffdContinue
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        beyond = self.operation.index >= size
+        if not self.within or moment.armed != YES or moment.mapped != YES:
+            yield done("ENOENT"), size, cell
+        if not self.within or NO in (moment.armed, moment.mapped):
+            return
+        if moment.may_fail:
+            yield done(ANY_ERROR), size, cell
+        if beyond:
+            yield done("EFAULT" if phase == ("found",) else "EINVAL"), size, cell
+            return
+        if phase == ("found",):
+            yield done(0), size, cell
+            yield done("EEXIST"), size, cell
+        elif has_data(cell):
+            yield ("found",), size, cell
+        elif cell.content == HOLE:
+            yield done("EFAULT"), size, cell
+        elif cell.locker == NOBODY:
+            yield ("found",), size, cell._replace(content=ZEROES)
 
 
 class Collapsing(Behaviour):
@@ -366,14 +408,14 @@ class Failing(Behaviour):
 
 
 class Mapping(Behaviour):
-    """``munmap()``, ``UFFDIO_REGISTER``, ``UFFDIO_UNREGISTER``: no page of the file changes.
+    """``munmap()``, ``UFFDIO_REGISTER``, UNREGISTER, WRITEPROTECT: no page of the file changes.
 
     What they do to the VMA is :class:`pagecache.promises.vma_spec.VmaFacts`' business.
     """
 
     __slots__ = ()
     first = done(ANYTHING)
-    operation: Munmap | UffdRegister | UffdUnregister
+    operation: Munmap | UffdRegister | UffdUnregister | UffdWriteProtect
 
 
 BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
@@ -385,6 +427,9 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     PinWrite: Pinning,
     Migrate: Migrating,
     Split: Splitting,
+    Poke: Accessing,
+    UffdContinue: Continuing,
+    UffdWriteProtect: Mapping,
     Touch: Accessing,
     Read: Reading,
     Write: Writing,

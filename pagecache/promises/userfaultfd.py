@@ -52,6 +52,13 @@ RESERVED: Final = 1
 FILLED: Final = 2
 
 
+def _ends(operation: Operation) -> bool:
+    """May it end a registration for MISSING events?  Another mode replaces it."""
+    return isinstance(operation, UffdUnregister | Munmap) or (
+        isinstance(operation, UffdRegister) and operation.mode != "missing"
+    )
+
+
 class RegisteredWatcher(Watcher):
     """Nothing is filled by a collapse after UFFDIO_REGISTER has returned (Peter Xu's first reading).
 
@@ -71,15 +78,15 @@ class RegisteredWatcher(Watcher):
         del number
         if isinstance(operation, Collapse):
             self.collapsing.add(task.number)
-        elif isinstance(operation, UffdUnregister | Munmap):
-            self.registered.discard(operation.vma)
+        elif _ends(operation):
+            self.registered.discard(operation.vma)  # type: ignore[attr-defined]
         return None
 
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
         del number
         if isinstance(operation, Collapse):
             self.collapsing.discard(task.number)
-        elif isinstance(operation, UffdRegister) and result == 0:
+        elif isinstance(operation, UffdRegister) and operation.mode == "missing" and result == 0:
             self.registered.add(operation.vma)
         return None
 
@@ -153,10 +160,11 @@ class ObservedMissingWatcher(RegisteredWatcher):
 
     def called(self, task: Task, number: int, operation: Operation) -> str | None:
         super().called(task, number, operation)
-        if isinstance(operation, UffdUnregister | Munmap):
-            self.observed = {page for page in self.observed if page[0] != operation.vma}
+        if _ends(operation):
+            ended: int = operation.vma  # type: ignore[attr-defined]
+            self.observed = {page for page in self.observed if page[0] != ended}
             for looking in self.looking.values():
-                looking.registered.discard(operation.vma)
+                looking.registered.discard(ended)
         elif isinstance(operation, SeekHole | SeekData | Mincore | PunchHole | Touch):
             self.looking[task.number] = _Looking(set(self.registered))
         return None

@@ -21,27 +21,44 @@ class VmaFacts(NamedTuple):
 
     Args:
         mapped: is it there?
-        settled: is it registered, as long as nothing changes that?
+        settled: is it registered for MISSING events, as long as nothing changes that?
+        minor: for MINOR events?
+        wp: for WP events?
         changing: how many operations that change its registration are under way.
         blurred: some of them overlapped, so that nobody knows which came last.
     """
 
     mapped: Certainty = YES
     settled: Certainty = NO
+    minor: Certainty = NO
+    wp: Certainty = NO
     changing: int = 0
     blurred: bool = False
 
     @classmethod
     def of(cls, spec: VmaSpec) -> VmaFacts:
         """Before anything runs."""
-        return cls(settled=YES if spec.missing else NO)
+        return cls(settled=YES if spec.missing else NO, minor=YES if spec.minor else NO, wp=YES if spec.wp else NO)
 
     @property
     def registered(self) -> Certainty:
         """Does it have a MISSING userfaultfd right now?"""
+        return self._now(self.settled)
+
+    @property
+    def minor_registered(self) -> Certainty:
+        """Does it have a MINOR userfaultfd right now?"""
+        return self._now(self.minor)
+
+    @property
+    def wp_registered(self) -> Certainty:
+        """Does it have a WP userfaultfd right now?"""
+        return self._now(self.wp)
+
+    def _now(self, settled: Certainty) -> Certainty:
         if self.mapped == NO:
             return NO
-        return MAYBE if self.changing else self.settled
+        return MAYBE if self.changing else settled
 
     def called(self, operation: Operation) -> VmaFacts:
         """After ``operation`` on it has been called."""
@@ -52,13 +69,17 @@ class VmaFacts(NamedTuple):
 
     def returned(self, operation: Operation, result: Result) -> VmaFacts:
         """After ``operation`` on it has returned ``result``."""
-        settled, blurred = self.settled, self.blurred
+        modes: tuple[Certainty, Certainty, Certainty] = (self.settled, self.minor, self.wp)
         changing = self.changing - 1
-        if blurred:
-            settled = MAYBE
-        elif isinstance(operation, UffdRegister):
-            settled = YES if result == 0 else settled
-        elif isinstance(operation, UffdUnregister):
-            settled = NO if result == 0 else settled
+        if self.blurred:
+            modes = (MAYBE, MAYBE, MAYBE)
+        elif isinstance(operation, UffdRegister) and result == 0:
+            modes = (
+                YES if operation.mode == "missing" else NO,
+                YES if operation.mode == "minor" else NO,
+                YES if operation.mode == "wp" else NO,
+            )
+        elif isinstance(operation, UffdUnregister) and result == 0:
+            modes = (NO, NO, NO)
         mapped: Certainty = NO if isinstance(operation, Munmap) else self.mapped
-        return VmaFacts(mapped, settled, changing, blurred and changing > 0)
+        return VmaFacts(mapped, *modes, changing, self.blurred and changing > 0)

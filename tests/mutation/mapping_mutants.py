@@ -14,7 +14,7 @@ MAPPING_MUTANTS: Final = (
         "fault.py",
         "recheck",
         """
--    mapped = table.present and vma.pte_none(index)
+-    mapped = table.present and vma.ptes.get(index) == orig_pte
 +    mapped = table.present
 """,
     ),
@@ -23,8 +23,8 @@ MAPPING_MUTANTS: Final = (
         "fault.py",
         "recheck",
         """
--    mapped = table.present and vma.pte_none(index)
-+    mapped = vma.pte_none(index)
+-    mapped = table.present and vma.ptes.get(index) == orig_pte
++    mapped = vma.ptes.get(index) == orig_pte
 """,
         equivalent=(
             "a page table is taken out under the lock of the huge folio, when every old folio of its range is locked, "
@@ -38,6 +38,8 @@ MAPPING_MUTANTS: Final = (
         """
 +    await folio_unlock(folio)
      table = vma.table(index)
+     if not table.present:
+         current = await step(
 @@
      folio.dirty |= vmf.write  # fault_dirty_shared_page()
 -    await folio_unlock(folio)
@@ -95,6 +97,7 @@ MAPPING_MUTANTS: Final = (
 -            await spin_lock(table.ptl)
              if vma.mapped(index) is folio:
                  entry = await pte_clear(vma, index)
+                 pte_install_uffd_wp_if_needed(vma, index, entry)
                  if not batch_flush:
 @@
                  # page_remove_rmap(), then folio_put(): the cache's reference remains.
@@ -159,7 +162,7 @@ MAPPING_MUTANTS: Final = (
         "bound",
         """
 -        for index in range(first, last):
--            if index in vma.ptes:
+-            if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
 +        for index in range(first, last - 1):
 +            if index in vma.ptes:
 """,
@@ -169,7 +172,7 @@ MAPPING_MUTANTS: Final = (
         "syscalls.py",
         "refcount",
         """
-     zapped = await zap_page_range(vma, vma.start, vma.end)
+     zapped = await zap_page_range(vma, vma.start, vma.end, drop_markers=True)
 -    for position in range(len(zapped)):
 -        await folio_put(zapped[position])
 +    del zapped
@@ -188,7 +191,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
--    must_wait = vma.pte_none(index)
+-    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
 +    must_wait = True
 """,
     ),
@@ -201,7 +204,7 @@ MAPPING_MUTANTS: Final = (
 -    waiter = (current, index)
 -    vma.uffd_waiters.append(waiter)
      await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
-     must_wait = vma.pte_none(index)
+     must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
 +    current = await step("handle_userfault", vma, index, target=_uffd(vma), writes=True)
 +    waiter = (current, index)
 +    vma.uffd_waiters.append(waiter)
@@ -212,7 +215,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "lock",
         """
-     must_wait = vma.pte_none(index)
+     must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
 -    await up_read(vma.mm.mmap_lock)
      vmf.fault_type = "VM_FAULT_RETRY"
 @@
@@ -226,7 +229,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "wakeup",
         """
--        await _wake_userfault(vma, None)
+-        await wake_userfault(vma, None)
 +        pass
 """,
     ),
@@ -235,7 +238,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "wakeup",
         """
--    await _wake_userfault(vma, index)
+-    await wake_userfault(vma, index)
      return 0
 """,
     ),
@@ -288,7 +291,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
--        if found is None or not vma.uffd_missing or not vma.maps(index):
+-        if found is None or not vma.uffd_registered or not vma.maps(index):
 +        if found is None or not vma.maps(index):
 """,
     ),

@@ -187,7 +187,7 @@ MIGRATE_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
--    must_wait = vma.pte_none(index)
+-    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
 +    must_wait = vma.mapped(index) is None
 """,
     ),

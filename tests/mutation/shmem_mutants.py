@@ -196,7 +196,7 @@ SHMEM_MUTANTS: Final = (
         "syscalls.py",
         "lock",
         """
-         if vma.pte_none(index):
+         if vma.pte_none_mostly(index):
              answer = await vma.mapping.kernel.mincore_page(vma, index)
 -        await spin_unlock(table.ptl)
 """,

@@ -18,6 +18,7 @@ from pagecache.operations import (
     Operation,
     PageOut,
     PinWrite,
+    Poke,
     PunchHole,
     Read,
     Result,
@@ -28,9 +29,11 @@ from pagecache.operations import (
     Store,
     Touch,
     Truncate,
+    UffdContinue,
     UffdCopy,
     UffdRegister,
     UffdUnregister,
+    UffdWriteProtect,
     UffdZeropage,
     Write,
 )
@@ -103,7 +106,7 @@ class SparseFile:
                 return 0
             case Collapse(start, vma):
                 return self.collapse(start, vma)
-            case Load(index, vma) | Store(index, vma) | Touch(index, vma):
+            case Load(index, vma) | Store(index, vma) | Touch(index, vma) | Poke(index, vma):
                 return self.access(operation, index, vma, tag)
             case PageOut(index):
                 if self.pages.get(index) == RESERVED:
@@ -131,9 +134,13 @@ class SparseFile:
                 return self.fail(index)
             case Stat():
                 return f"st_size {self.size}, st_blocks {8 * len(self.pages)}"
+            case UffdContinue(index, vma):
+                return self.go_on(index, vma)
+            case UffdWriteProtect():
+                return "ENOENT"  # nothing is registered for WP events here
             case Mincore(index, vma):
                 return int(self.has_data(index)) if self.maps(vma, index) else "ENOMEM"
-            case UffdRegister(vma) | UffdUnregister(vma):
+            case UffdRegister(vma, "missing") | UffdUnregister(vma):
                 self.missing[vma] = isinstance(operation, UffdRegister) and self.mapped[vma]
                 return 0 if self.mapped[vma] else "EINVAL"
             case Munmap(vma):
@@ -233,16 +240,26 @@ class SparseFile:
         if index >= self.size:
             return "SIGBUS"
         if index not in self.pages and self.missing[vma]:
-            return EVENT if isinstance(operation, Touch) else ASLEEP
+            return EVENT if isinstance(operation, Touch | Poke) else ASLEEP
         self.out.discard(index)
         if self.pages.get(index) == FAILED:
             return "SIGBUS"
-        if isinstance(operation, Store):
+        if isinstance(operation, Store | Poke):
             self.undirtied.discard(index)
         elif index not in self.pages:
             self.undirtied.add(index)
-        self.pages[index] = tag if isinstance(operation, Store) else self.content(index)
-        return 0 if isinstance(operation, Store) else self.pages[index]
+        self.pages[index] = tag if isinstance(operation, Store | Poke) else self.content(index)
+        return 0 if isinstance(operation, Store | Poke) else self.pages[index]
+
+    def go_on(self, index: int, vma: int) -> Result:
+        if not self.missing[vma] or not self.maps(vma, index):
+            return "ENOENT"
+        if index >= self.size:
+            return "EINVAL"
+        if index not in self.pages:
+            return "EFAULT"
+        self.pages[index] = self.content(index)
+        return 0
 
     def fill(self, index: int, vma: int, content: str) -> Result:
         if not self.missing[vma] or not self.maps(vma, index):

@@ -172,7 +172,7 @@ def test_a_fault_that_looked_before_does_not_overwrite_a_migration_entry() -> No
     hand = migrating(here)
     hand.until("xas_lock_irq")
 
-    assert not vma.pte_none(0)
+    assert not vma.pte_none_mostly(0)
     assert run(mincore(vma, 0), F) == 1
 
 
@@ -183,7 +183,7 @@ def test_a_migration_entry_that_is_zapped_is_not_restored() -> None:
 
     assert run(zap_page_range(here.vmas[0], 0, 2), F) == []
     hand.finish()
-    assert here.vmas[0].pte_none(0)
+    assert here.vmas[0].pte_none_mostly(0)
     assert (folio_at(here, 0).refcount, folio_at(here, 0).mapcount) == (1, 0)
     assert untidy(here) == []
 

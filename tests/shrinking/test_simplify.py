@@ -60,6 +60,8 @@ def test_variations_of_a_small_case() -> None:
         WorldSpec(("data", "unwritten")),
         WorldSpec(("data", "swapped")),
         WorldSpec(vmas=(VmaSpec(missing=True),)),
+        WorldSpec(vmas=(VmaSpec(minor=True),)),
+        WorldSpec(vmas=(VmaSpec(wp=True),)),
         WorldSpec(vmas=(VmaSpec(mapped=(0,)),)),
         WorldSpec(vmas=(VmaSpec(mapped=(1,)),)),
     ]

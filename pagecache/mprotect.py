@@ -1,0 +1,77 @@
+"""Write-protecting pages for a userfaultfd (``mm/mprotect.c``, mwriteprotect_range() in ``mm/userfaultfd.c``).
+
+File memory may be unmapped behind user space's back, so the protection is kept in the page table even where nothing
+is mapped: as a PTE_MARKER_UFFD_WP, which the next fault turns into a write-protected entry.
+"""
+
+from __future__ import annotations
+
+from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
+from pagecache.mm import Vma, find_vma, flush_tlb_page, pte_clear
+from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
+from pagecache.step import step
+from pagecache.userfaultfd import wake_userfault
+
+__all__ = ["mwriteprotect_range", "uffd_wp_range"]
+
+
+async def mwriteprotect_range(vma: Vma, index: int, *, protect: bool) -> int | str:
+    """UFFDIO_WRITEPROTECT of one page: ``mwriteprotect_range()``, then wake who waits if the protection is lifted.
+
+    Returns:
+        0; ENOENT if the VMA is not registered for WP events; ENOMEM without memory for the page table.
+    """
+    await down_read(vma.mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None or not vma.uffd_wp or not vma.maps(index):
+        await up_read(vma.mm.mmap_lock)
+        return "ENOENT"
+    error = await uffd_wp_range(vma, index, protect=protect)
+    await up_read(vma.mm.mmap_lock)
+    if error:
+        return error
+    if not protect:
+        await wake_userfault(vma, index)
+    return 0
+
+
+async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
+    """``uffd_wp_range()`` of one page: change_pmd_range(), change_pte_range(), and the TLB flush of the mmu_gather.
+
+    To protect where there is no page table it makes one, to have a place for the marker.  If the table is
+    retracted before its lock is taken, it starts again (EAGAIN).
+    """
+    table = vma.table(index)
+    while True:
+        await step("pmd_offset", vma, index, target=("pmd", vma.number))
+        if not table.present:
+            if not protect:
+                return ""
+            current = await step(
+                "pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True, fails="ENOMEM"
+            )
+            if current.failing:
+                return "ENOMEM"
+            table.present = True
+        await spin_lock(table.ptl)
+        if table.present:
+            break
+        await spin_unlock(table.ptl)
+    entry = vma.ptes.get(index)
+    flush = False
+    if entry is None:
+        if protect:
+            await step("set_pte_at", vma, index, MARKER_UFFD_WP, target=pte_target(index), writes=True)
+            vma.ptes[index] = Pte(None, kind=MARKER_UFFD_WP)
+    elif entry.folio is not None:
+        await step("ptep_modify_prot_commit", vma, index, target=pte_target(index), writes=True)
+        entry = vma.ptes[index]  # a store may have made it dirty: the old entry is taken out atomically
+        # MM_CP_TRY_CHANGE_WRITABLE: what is dirty needs no other notification of a write.
+        vma.ptes[index] = entry._replace(write=not protect and entry.dirty, uffd_wp=protect)
+        flush = protect
+    elif entry.kind == MARKER_UFFD_WP and not protect:
+        await pte_clear(vma, index)
+    await spin_unlock(table.ptl)
+    if flush:
+        await flush_tlb_page(vma, index)
+    return ""
