@@ -19,8 +19,8 @@ __all__ = ["xas_find_marked"]
 async def xas_find_marked(xas: XaState, last: int, mark: int) -> Entry:
     """``xas_find_marked()``: the next entry up to and including ``last`` that has the mark; ``None`` without one.
 
-    From a restart the entry at the cursor is looked at, too, and of one in whose middle the cursor is, the first index
-    is reported; otherwise it has been dealt with.  If nothing was found up to ``last``, the cursor is to be restarted;
+    From a restart the entry at the cursor is looked at, too, and if a sibling entry has led there, the first index is
+    reported; otherwise it has been dealt with.  If nothing was found up to ``last``, the cursor is to be restarted;
     if there is nothing behind either, it is out of bounds.
 
     Only under the ``xa_lock``: without it, one look at the marks of a node is a look at many slots, which no target of
