@@ -98,7 +98,7 @@ async def shmem_mfill_install_pte(vma: Vma, index: int, folio: Folio) -> str:
     if index >= size:
         await spin_unlock(table.ptl)
         return "EFAULT"
-    if not vma.pte_none(index):
+    if not vma.pte_none_mostly(index):
         await spin_unlock(table.ptl)
         return "EEXIST"
     await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
