@@ -281,7 +281,7 @@ SWAP_MUTANTS: Final = (
      folio.uptodate = True
 -    folio.dirty = True
 @@
--    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the allocation's reference becomes the mapping's
+-    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the caller's reference becomes the mapping's
 +    vma.ptes[index] = Pte(folio, write=True)
 """,
     ),
