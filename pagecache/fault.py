@@ -5,11 +5,12 @@ from __future__ import annotations
 from pagecache.folio import folio_get, folio_lock, folio_put, folio_unlock
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_clear
+from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_changed, pte_clear
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target, translate
 from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
+from pagecache.touched import PMDS
 
 __all__ = ["access", "handle_mm_fault", "shmem_fault"]
 
@@ -88,7 +89,14 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     table = vma.table(index)
     if not table.present:
         current = await step(
-            "pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True, fails="ENOMEM"
+            "pte_alloc",
+            vma,
+            index,
+            target=("pmd", vma.number),
+            writes=True,
+            sleeps=True,
+            fails="ENOMEM",
+            also=[(PMDS, True)],
         )
         if current.failing:
             await folio_unlock(folio)
@@ -99,7 +107,7 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
     mapped = table.present and vma.ptes.get(index) == orig_pte
     if mapped:
-        await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
+        await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True, also=pte_changed(folio))
         # vm_page_prot of shmem allows to write at once: there is no write-back for which to count dirty pages,
         # only a WP registration asks for write faults (vma_wants_writenotify()).  A write fault makes the
         # entry dirty, too; but where a marker was it is write-protected in any case.

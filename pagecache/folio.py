@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pagecache.locks import LOCK_ORDER
 from pagecache.step import KernelBug, Target, Task, UseAfterFree, Wait, step
+from pagecache.touched import PMDS
 
 if TYPE_CHECKING:
     from pagecache.inode import AddressSpace
@@ -194,6 +195,11 @@ def _refcount(folio: Folio) -> Target:
     return ("refcount", folio.number)
 
 
+def _seen_in_its_slots(folio: Folio) -> list[tuple[Target, bool]]:
+    """Who finds the folio in a slot, or as the only entry of a tree, looks at its flags in the same breath."""
+    return [(("xa_head", 0), True), *((("slot", index), True) for index in range(folio.index, folio.next_index))]
+
+
 def _trap(folio: Folio, what: str) -> None:
     if folio.freed:
         raise UseAfterFree(f"{what} of {folio} after it had been freed")
@@ -309,6 +315,7 @@ async def folio_lock(folio: Folio) -> None:
         ready=folio.is_unlocked,
         waits_for=folio.lock_waits_for,
         sleeps=True,
+        also=[(PMDS, False)],
     )
     _trap(folio, "folio_lock()")
     _hold(folio, current)
@@ -348,14 +355,14 @@ async def folio_test_uptodate(folio: Folio) -> bool:
 
 async def folio_mark_uptodate(folio: Folio) -> None:
     """``folio_mark_uptodate()``."""
-    await step("folio_mark_uptodate", folio, target=_flags(folio), writes=True)
+    await step("folio_mark_uptodate", folio, target=_flags(folio), writes=True, also=_seen_in_its_slots(folio))
     _trap(folio, "folio_mark_uptodate()")
     folio.uptodate = True
 
 
 async def folio_isolate_lru(folio: Folio) -> bool:
     """``folio_isolate_lru()``: take the folio off its LRU list, with a reference; false if it is not on one."""
-    await step("folio_isolate_lru", folio, target=_refcount(folio), writes=True)
+    await step("folio_isolate_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
     _trap(folio, "folio_isolate_lru()")
     if not folio.lru:
         return False
@@ -366,7 +373,7 @@ async def folio_isolate_lru(folio: Folio) -> bool:
 
 async def folio_putback_lru(folio: Folio) -> None:
     """``folio_putback_lru()``: back to the LRU list, dropping the reference of folio_isolate_lru()."""
-    await step("folio_putback_lru", folio, target=_refcount(folio), writes=True)
+    await step("folio_putback_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
     _trap(folio, "folio_putback_lru()")
     folio.lru = True
     drop_references(folio, 1)
@@ -377,7 +384,7 @@ async def folio_add_lru(folio: Folio) -> None:
 
     Leaves out the per-CPU batch (and so lru_add_drain(), and the batch's passing reference).
     """
-    await step("folio_add_lru", folio, target=_refcount(folio), writes=True)
+    await step("folio_add_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
     _trap(folio, "folio_add_lru()")
     folio.lru = True
 

@@ -37,7 +37,7 @@ async def gup_fast(vma: Vma, index: int) -> Folio | None:
     Raises:
         UseAfterFree: if the page table was freed between two looks.
     """
-    current = await step("local_irq_save")
+    current = await step("local_irq_save", also=[(("gup_fast", 0), True)])
     current.atomic += 1
     vma.mm.gup_fast.append(current)
     folio = await _gup_fast_pte(vma, index)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
 from pagecache.step import step
 from pagecache.swap import SwapDevice
+from pagecache.touched import NRPAGES, PMDS
 from pagecache.xarray import XArray
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class AddressSpace:
 
 async def i_size_read(inode: Inode) -> int:
     """``i_size_read()``, in pages."""
-    await step("i_size_read", target=("i_size", 0))
+    await step("i_size_read", target=("i_size", 0), also=[(PMDS, False)])
     return inode.i_size
 
 
@@ -127,7 +128,7 @@ async def shmem_recalc_inode(inode: Inode, alloced: int, swapped: int) -> None:
     Leaves out quota and the superblock's limits, so that ``i_blocks`` follows ``alloced``.
     """
     info = inode.info
-    await spin_lock(info.lock)
+    await spin_lock(info.lock, also=[(NRPAGES, False)])
     info.alloced += alloced
     info.swapped += swapped
     inode.i_blocks += alloced * BLOCKS_PER_PAGE

@@ -6,9 +6,11 @@ that a wrong order is seen even where it did not deadlock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from pagecache.step import KernelBug, Step, Target, Task, Wait, step
+from pagecache.touched import PTES
 
 __all__ = [
     "LOCK_ORDER",
@@ -65,7 +67,7 @@ class SpinLock:
         return Wait(f"the spinlock {self.name}", (self.owner,) if self.owner else ())
 
 
-def lock_step(call: str, lock: SpinLock, *args: object) -> Step:
+def lock_step(call: str, lock: SpinLock, *args: object, also: Sequence[tuple[Target, bool]] = ()) -> Step:
     """The step that takes ``lock``; shared by ``spin_lock()`` and ``xas_lock_irq()``."""
     return Step(
         call,
@@ -75,6 +77,7 @@ def lock_step(call: str, lock: SpinLock, *args: object) -> Step:
         ready=lock.is_free,
         waits_for=lock.waits_for,
         spins=True,
+        also=also,
     )
 
 
@@ -94,9 +97,9 @@ def release(lock: SpinLock, current: Task) -> None:
     current.leave_atomic()
 
 
-async def spin_lock(lock: SpinLock) -> Task:
-    """``spin_lock()``: spin until the lock is free, then hold it."""
-    current = await lock_step("spin_lock", lock, lock)
+async def spin_lock(lock: SpinLock, *, also: Sequence[tuple[Target, bool]] = ()) -> Task:
+    """``spin_lock()``: spin until the lock is free, then hold it; ``also`` is touched behind it (see Step)."""
+    current = await lock_step("spin_lock", lock, lock, also=also)
     acquire(lock, current)
     return current
 
@@ -148,7 +151,14 @@ class RwSemaphore:
 async def down_read(sem: RwSemaphore) -> Task:
     """``down_read()``: sleep until no writer holds it."""
     current = await step(
-        "down_read", sem, target=sem.target, writes=True, ready=sem.may_read, waits_for=sem.waits_for, sleeps=True
+        "down_read",
+        sem,
+        target=sem.target,
+        writes=True,
+        ready=sem.may_read,
+        waits_for=sem.waits_for,
+        sleeps=True,
+        also=[(PTES, False)] if sem.target[0] == "i_mmap_rwsem" else (),
     )
     sem.readers.append(current)
     current.held.append(sem)

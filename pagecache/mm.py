@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
-from pagecache.step import Task, UseAfterFree, Wait, step
+from pagecache.step import Target, Task, UseAfterFree, Wait, step
+from pagecache.touched import PMDS, PTES
 
 if TYPE_CHECKING:
     from pagecache.inode import AddressSpace
@@ -156,12 +157,23 @@ def find_vma(vma: Vma) -> Vma | None:
     return vma if vma.alive else None
 
 
+def pte_changed(folio: Folio | None) -> list[tuple[Target, bool]]:
+    """What changes with a page-table entry that maps ``folio``."""
+    changed = [(PTES, True)]
+    if folio is not None:
+        changed.append((("refcount", folio.number), True))  # and the mapcount: who looks at one looks at both
+        changed.append((("xa_head", 0), True))
+        changed += [(("slot", index), True) for index in range(folio.index, folio.next_index)]
+    return changed
+
+
 async def pte_clear(vma: Vma, index: int) -> Pte:
     """``ptep_get_and_clear()``: empty the entry, which is not none; under the page-table lock.  The TLB still has it.
 
     The dirty bit is in what it returns: a store through the TLB that comes later faults, unless it was set before.
     """
-    await step("ptep_get_and_clear", vma, index, target=pte_target(index), writes=True)
+    changed = pte_changed(vma.ptes[index].folio)
+    await step("ptep_get_and_clear", vma, index, target=pte_target(index), writes=True, also=changed)
     return vma.ptes.pop(index)
 
 
@@ -207,7 +219,7 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
     It should be empty.  Whatever it still maps is forgotten, with the reference and the mapcount.  The page of
     entries is not freed here: see tlb_remove_table_sync_one() and pte_free_now().
     """
-    await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True)
+    await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True)])
     table = vma.table(index)
     table.present = False
     for mapped in sorted(vma.ptes.keys() | vma.tlb.keys()):
@@ -234,7 +246,7 @@ async def tlb_remove_table_sync_one(mm: Mm) -> None:
 
 async def pte_free_now(vma: Vma, index: int) -> None:
     """``pte_free()`` of the page table that was taken out: who still reads it reads what is no page table any more."""
-    await step("pte_free", vma, index, target=("pmd", vma.number), writes=True)
+    await step("pte_free", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True)])
     vma.table(index).generation += bool(vma.mm.gup_fast)
 
 

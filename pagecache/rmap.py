@@ -101,7 +101,12 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
 
 async def try_to_unmap_flush(mapping: AddressSpace) -> None:
     """``try_to_unmap_flush()``: the TLB flush that try_to_unmap(batch_flush=True) put off."""
-    await step("try_to_unmap_flush", target=("tlb", 0), writes=True)
+    await step(
+        "try_to_unmap_flush",
+        target=("tlb", 0),
+        writes=True,
+        also=[(pte_target(index), True) for index in range(mapping.i_pages.nr_slots)],
+    )
     for vma in mapping.i_mmap:
         vma.tlb.clear()
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from pagecache.inode import BLOCKS_PER_PAGE, Inode, shmem_recalc_inode
 from pagecache.locks import spin_lock, spin_unlock
 from pagecache.step import step
+from pagecache.touched import NRPAGES
 from pagecache.xarray import XaState, xas_lock_irq, xas_unlock_irq
 
 __all__ = [
@@ -28,7 +29,7 @@ __all__ = [
 
 async def shmem_charge_4_8(inode: Inode, pages: int) -> bool:
     """``shmem_charge()`` of 4.8: ``nrpages`` follows the recalculation.  The caller holds the ``xa_lock``."""
-    current = await step("shmem_charge", pages, fails="ENOSPC")
+    current = await step("shmem_charge", pages, fails="ENOSPC", also=[(NRPAGES, True)])
     if current.failing:
         return False
     await shmem_recalc_inode(inode, pages, 0)
@@ -38,7 +39,7 @@ async def shmem_charge_4_8(inode: Inode, pages: int) -> bool:
 
 async def shmem_charge_4_20(inode: Inode, pages: int) -> bool:
     """``shmem_charge()`` from 4.20 to 6.5: ``nrpages`` first.  The caller holds the ``xa_lock``."""
-    current = await step("shmem_charge", pages, fails="ENOSPC")
+    current = await step("shmem_charge", pages, fails="ENOSPC", also=[(NRPAGES, True)])
     if current.failing:
         return False
     inode.i_mapping.nrpages += pages
@@ -48,7 +49,7 @@ async def shmem_charge_4_20(inode: Inode, pages: int) -> bool:
 
 async def shmem_charge_6_6(inode: Inode, pages: int) -> bool:
     """``shmem_charge()`` since 6.6: called without a lock, it takes the ``xa_lock`` itself."""
-    current = await step("shmem_charge", pages, fails="ENOSPC")
+    current = await step("shmem_charge", pages, fails="ENOSPC", also=[(NRPAGES, True)])
     if current.failing:
         return False
     xas = XaState(inode.i_mapping.i_pages, 0)
@@ -62,7 +63,7 @@ async def shmem_charge_6_6(inode: Inode, pages: int) -> bool:
 async def shmem_uncharge_4_8(inode: Inode, pages: int) -> None:
     """``shmem_uncharge()`` up to 6.5: ``alloced`` falls; from 4.20 on the caller has lowered ``nrpages`` before."""
     info = inode.info
-    await spin_lock(info.lock)
+    await spin_lock(info.lock, also=[(NRPAGES, False)])
     info.alloced -= pages
     inode.i_blocks -= pages * BLOCKS_PER_PAGE
     freed = info.alloced - info.swapped - inode.i_mapping.nrpages

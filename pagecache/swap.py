@@ -203,7 +203,7 @@ async def swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, o
         await folio_put(folio)
         return "", other
     add_to_swap_cache(swap, folio, entry)
-    await step("swap_readpage", folio, target=_target(swap, entry), sleeps=True)
+    await step("swap_readpage", folio, target=_target(swap, entry), sleeps=True, also=[(("flags", folio.number), True)])
     folio.pages = [one.content for one in slots]
     if NOTHING in folio.pages:
         raise KernelBug(f"swap slot {entry} is read, and was never written")

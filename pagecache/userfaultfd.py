@@ -14,10 +14,11 @@ from pagecache.filemap import filemap_remove_folio
 from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock
 from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
-from pagecache.mm import Vma, find_vma, userfaultfd_missing
+from pagecache.mm import Vma, find_vma, pte_changed, userfaultfd_missing
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf, alloc_folio, shmem_add_to_page_cache
 from pagecache.step import UseAfterFree, Wait, step
+from pagecache.touched import PMDS
 
 __all__ = [
     "EVENT",
@@ -244,7 +245,7 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
 async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_allocated: bool = True) -> str:
     """``mfill_atomic_install_pte()``: map the page, unless the file has shrunk or something is mapped."""
     table = vma.table(index)
-    await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True)
+    await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True, also=[(PMDS, True)])
     table.present = True
     await spin_lock(table.ptl)
     # Serialize against truncate with the page-table lock.
@@ -255,7 +256,7 @@ async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_
     if not vma.pte_none_mostly(index):
         await spin_unlock(table.ptl)
         return "EEXIST"
-    await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True)
+    await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True, also=pte_changed(folio))
     # Dirty, lest reclaim drop a page of a mapping that nobody writes to (dcf7fe9d8976).
     vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the caller's reference becomes the mapping's
     folio.mapcount += 1

@@ -20,8 +20,9 @@ Where we differ:
   can be very late with its first failure); what is covered is the same.
 * What a history of calls and returns can tell apart is in the relation of dependence, if ``calls`` says so.
 
-It stands on what the steps name: a step that touches more makes it miss something.  A promise that looks at the
-world between two steps sees one order of each class only, so it is no promise to be judged with this search.
+It stands on what the steps name: a step that touches more makes it miss something
+(``tests/engine/test_honest_steps.py`` looks for such steps).  A promise that looks at the world between two steps sees
+one order of each class only, so it is no promise to be judged with this search.
 """
 
 from __future__ import annotations

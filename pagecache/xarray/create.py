@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pagecache.step import step
+from pagecache.touched import TREE
 from pagecache.xarray.entry import Slot, xa_is_value
 from pagecache.xarray.marks import change
 from pagecache.xarray.node import NR_MARKS, XaNode
@@ -38,7 +39,7 @@ async def create_range(xas: XaState) -> None:
     A spare node that it did not need stays with the cursor, and after success nobody frees it: see
     :mod:`pagecache.mended.create_range`.
     """
-    current = await step("xas_create_range", xas.index, xas.order, fails="ENOMEM")
+    current = await step("xas_create_range", xas.index, xas.order, fails="ENOMEM", also=[(TREE, True)])
     must_hold(xas, current, "xas_create_range()")
     index, shift, sibs = xas.index, xas.shift, xas.sibs
     chunk = xas.xa.chunk_size

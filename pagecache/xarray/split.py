@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pagecache.step import Oops, step
+from pagecache.touched import TREE
 from pagecache.xarray.create import destroy
 from pagecache.xarray.entry import Entry, SiblingEntry, Slot, xa_is_value
 from pagecache.xarray.marks import change
@@ -87,7 +88,7 @@ async def xas_split(xas: XaState, entry: Entry, order: int) -> None:
         KernelBug: if the ``xa_lock`` is not held.
         Oops: if a node is needed that xas_split_alloc() has not made.
     """
-    current = await step("xas_split", xas.index, order)
+    current = await step("xas_split", xas.index, order, also=[(TREE, True)])
     must_hold(xas, current, "xas_split()")
     locked, xas.locked = xas.locked, True
     before = under_the_lock(load(xas))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pagecache.locks import acquire, lock_step, release
 from pagecache.step import KernelBug, RcuSection, Task, UseAfterFree, step
+from pagecache.touched import NRPAGES, TREE
 from pagecache.xarray.entry import SiblingEntry
 
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ def xas_pause(xas: XaState) -> None:
 
 
 async def xas_lock_irq(xas: XaState) -> Task:
-    """``xas_lock_irq()``: take the ``xa_lock``."""
-    current = await lock_step("xas_lock_irq", xas.xa.xa_lock)
+    """``xas_lock_irq()``: take the ``xa_lock``; what it protects may change right behind it."""
+    current = await lock_step("xas_lock_irq", xas.xa.xa_lock, also=[(NRPAGES, True), (TREE, True)])
     acquire(xas.xa.xa_lock, current)
     xas.locked = True
     return current

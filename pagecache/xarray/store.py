@@ -11,9 +11,10 @@ the leaf upwards, and a root that is replaced by its only child.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from pagecache.step import Task, step
+from pagecache.touched import NRPAGES, TREE
 from pagecache.xarray.create import create
 from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot, xa_is_value
 from pagecache.xarray.marks import init_marks, squash_marks
@@ -22,6 +23,10 @@ from pagecache.xarray.state import XAS_BOUNDS, XAS_NODE, XaState, must_hold, xas
 from pagecache.xarray.walk import load, under_the_lock, xas_load
 
 __all__ = ["Write", "store_plainly", "xa_cmpxchg", "xas_store"]
+
+
+STORED: Final = ((NRPAGES, True), (TREE, True))
+"""What a store changes besides its slot."""
 
 
 class Write(NamedTuple):
@@ -62,22 +67,24 @@ async def xas_store(xas: XaState, entry: Entry) -> Entry:
     done = 0
     if entry is None:
         # Announced with the cursor's index, which is that of the first slot but in the middle of an entry.
-        current = await step("xas_store", xas.index, None, target=("slot", xas.index), writes=True)
+        current = await step("xas_store", xas.index, None, target=("slot", xas.index), writes=True, also=STORED)
         must_hold(xas, current, "xas_store()")
         plan = _plan(xas, None, failing=False)
         for write in plan.writes[:1]:
             _write(xas, write, current)
         done = 1
     else:
-        current = await step("xas_create", xas.index, fails="ENOMEM")
+        current = await step("xas_create", xas.index, fails="ENOMEM", also=STORED)
         must_hold(xas, current, "xas_store()")
         plan = _plan(xas, entry, failing=current.failing)
     for position in range(done, len(plan.writes)):
         write = plan.writes[position]
         if write.call == "xas_store":
-            current = await step("xas_store", write.first, entry, target=("slot", write.first), writes=True)
+            current = await step(
+                "xas_store", write.first, entry, target=("slot", write.first), writes=True, also=STORED
+            )
         else:
-            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True)
+            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=STORED)
         _write(xas, write, current)
     _finish(xas, plan)
     return cast(Entry, plan.first)

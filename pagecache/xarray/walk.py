@@ -13,10 +13,11 @@ takes one lookup that found nothing for the truth.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pagecache.locks import rcu_read_lock, rcu_read_unlock
 from pagecache.step import Oops, Target, Wait, step
+from pagecache.touched import TREE
 from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot
 from pagecache.xarray.node import XaNode
 from pagecache.xarray.state import (
@@ -59,6 +60,15 @@ def under_the_lock(walk: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("a walk under the lock took a step")
 
 
+WALKED: Final = ((TREE, False),)
+"""What a walk without the lock looks at besides slots."""
+
+
+def _found(xas: XaState) -> list[tuple[Target, bool]]:
+    """What a look under the lock may find: the slots cannot change, but what is known of the folios in them can."""
+    return [(("slot", index), False) for index in range(xas.xa.nr_slots)]
+
+
 def offset_of(index: int, node: XaNode) -> int:
     """``get_offset()``: the slot of ``node`` on the way to ``index``."""
     return (index >> node.shift) & (len(node.slots) - 1)
@@ -72,7 +82,7 @@ async def xas_load(xas: XaState) -> Entry:
     """
     if not xas.locked:
         return await load(xas)
-    current = await step("xas_load", xas.index)
+    current = await step("xas_load", xas.index, also=_found(xas))
     must_hold(xas, current, "xas_load()")
     entry = under_the_lock(load(xas))
     xas.xa.note(xas.index, entry)
@@ -87,7 +97,7 @@ async def xas_reload(xas: XaState) -> Entry:
     if not xas.locked:
         slot = await _reload(xas, "xas_reload")
         return cast(Entry, slot)
-    current = await step("xas_reload", xas.index)
+    current = await step("xas_reload", xas.index, also=_found(xas))
     must_hold(xas, current, "xas_reload()")
     return cast(Entry, under_the_lock(_reload(xas, "xas_reload")))
 
@@ -99,7 +109,9 @@ async def xas_next(xas: XaState) -> Entry:
     """
     if not xas.locked:
         return await _next(xas)
-    current = await step("xas_next", xas.index if xas.state in (XAS_RESTART, XAS_ERROR) else xas.index + 1)
+    current = await step(
+        "xas_next", xas.index if xas.state in (XAS_RESTART, XAS_ERROR) else xas.index + 1, also=_found(xas)
+    )
     must_hold(xas, current, "xas_next()")
     entry = under_the_lock(_next(xas))
     xas.xa.note(xas.index, entry)
@@ -114,7 +126,7 @@ async def xas_find(xas: XaState, last: int) -> Entry:
     """
     if not xas.locked:
         return await _find(xas, last)
-    current = await step("xas_find", xas.index, last)
+    current = await step("xas_find", xas.index, last, also=_found(xas))
     must_hold(xas, current, "xas_find()")
     entry = under_the_lock(_find(xas, last))
     xas.xa.note(xas.index, entry)
@@ -125,7 +137,7 @@ async def xas_next_entry(xas: XaState, last: int) -> Entry:
     """``xas_next_entry()``: a faster xas_find() once a walk has begun; the same here."""
     if not xas.locked:
         return await _find(xas, last)
-    current = await step("xas_next_entry", xas.index, last)
+    current = await step("xas_next_entry", xas.index, last, also=_found(xas))
     must_hold(xas, current, "xas_next_entry()")
     entry = under_the_lock(_find(xas, last))
     xas.xa.note(xas.index, entry)
@@ -138,7 +150,7 @@ async def xas_find_conflict(xas: XaState) -> Entry:
     Called again, it goes on behind the entry it returned; each entry that overlaps the range is found once.  So the
     first being the expected one, and no other, allows an insertion.
     """
-    current = await step("xas_find_conflict", xas.index)
+    current = await step("xas_find_conflict", xas.index, also=_found(xas))
     must_hold(xas, current, "xas_find_conflict()")
     locked, xas.locked = xas.locked, True
     entry = _find_conflict(xas)
@@ -199,7 +211,7 @@ async def xa_get_order(xas: XaState) -> int:
 async def load_slot(xas: XaState, node: XaNode, offset: int, call: str, index: int) -> Slot:
     """``xa_entry()``: load one slot."""
     if not xas.locked:
-        current = await step(call, index, target=_target(xas, index))
+        current = await step(call, index, target=_target(xas, index), also=WALKED)
         protect(xas, current, node, f"{call}()")
     return node.slots[offset]
 
@@ -207,7 +219,7 @@ async def load_slot(xas: XaState, node: XaNode, offset: int, call: str, index: i
 async def _head(xas: XaState, call: str) -> Slot:
     """``xa_head()``: load the root."""
     if not xas.locked:
-        current = await step(call, xas.index, target=("xa_head", 0))
+        current = await step(call, xas.index, target=("xa_head", 0), also=WALKED)
         protect(xas, current, None, f"{call}()")
     return xas.xa.head
 
@@ -215,7 +227,7 @@ async def _head(xas: XaState, call: str) -> Slot:
 async def _parent(xas: XaState, node: XaNode) -> XaNode | None:
     """``xa_parent()``."""
     if not xas.locked:
-        current = await step("xas_load", xas.index, target=_target(xas, xas.index))
+        current = await step("xas_load", xas.index, target=_target(xas, xas.index), also=WALKED)
         protect(xas, current, node, "xas_load()")
     return node.parent
 

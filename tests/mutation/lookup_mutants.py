@@ -208,7 +208,7 @@ LOOKUP_MUTANTS: Final = (
         "inode.py",
         "lock",
         """
--    await spin_lock(info.lock)
+-    await spin_lock(info.lock, also=[(NRPAGES, False)])
      info.alloced += alloced
 @@
 -    freed = info.alloced - info.swapped - inode.i_mapping.nrpages

@@ -319,7 +319,7 @@ SWAP_MUTANTS: Final = (
         "xarray/store.py",
         "order",
         """
--            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True)
+-            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=STORED)
 +            continue
 """,
         kernel="linux-2026",
