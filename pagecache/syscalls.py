@@ -21,6 +21,7 @@ from pagecache.rmap import unmap_mapping_range
 from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step
 from pagecache.swap import swap_cache_get_folio
+from pagecache.touched import NRPAGES
 from pagecache.truncate import INFINITY
 from pagecache.xarray import Entry, ValueEntry
 
@@ -160,7 +161,7 @@ async def shmem_getattr(inode: Inode) -> str:
     Leaves out: huge pages as a block size, the other attributes.
     """
     info, mapping = inode.info, inode.i_mapping
-    await step("shmem_getattr", target=("info_lock", 0))
+    await step("shmem_getattr", target=("info_lock", 0), also=[(NRPAGES, False)])
     if info.alloced - info.swapped != mapping.nrpages:
         await shmem_recalc_inode(inode, 0, 0)
     size = await i_size_read(inode)
