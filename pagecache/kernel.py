@@ -65,6 +65,7 @@ class Kernel:
     folio_migrate_mapping: KernelFunction
     xas_descend: KernelFunction
     xas_create_range: KernelFunction
+    xas_find: KernelFunction
     collapse_regular_file: KernelFunction
     filemap_add_folio: KernelFunction
     do_dentry_open: KernelFunction

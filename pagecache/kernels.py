@@ -38,6 +38,7 @@ from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
 from pagecache.memory_failure import shmem_error_remove_folio
 from pagecache.mended import create_range as mended_create_range
+from pagecache.mended import find as mended_find
 from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import migrate as mended_migrate
 from pagecache.mended import open as mended_open
@@ -64,7 +65,7 @@ from pagecache.truncate import shmem_get_partial_folio, shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
 from pagecache.vmscan import remove_mapping
 from pagecache.xarray.create import create_range
-from pagecache.xarray.walk import xas_descend
+from pagecache.xarray.walk import find, xas_descend
 
 __all__ = [
     "FUZZED",
@@ -110,6 +111,7 @@ LINUX_6_2: Final = Kernel(
     folio_migrate_mapping=folio_migrate_mapping,
     xas_descend=xas_descend,
     xas_create_range=create_range,
+    xas_find=find,
     collapse_regular_file=regular_6_2.collapse_file,
     filemap_add_folio=__filemap_add_folio,
     do_dentry_open=do_dentry_open,
@@ -210,6 +212,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
+    xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,
     do_dentry_open=mended_open.do_dentry_open,
     migrate_folio=mended_migrate.migrate_folio,
@@ -225,6 +228,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
+    xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,
     do_dentry_open=mended_open.do_dentry_open,
     migrate_folio=mended_migrate.migrate_folio,

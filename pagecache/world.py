@@ -208,7 +208,7 @@ class World:
         self.kernel = kernel
         self.memory = Memory()
         self.inode = Inode(
-            XArray(len(spec.pages), spec.chunk_shift, kernel.xas_descend, kernel.xas_create_range),
+            XArray(len(spec.pages), spec.chunk_shift, kernel.xas_descend, kernel.xas_create_range, kernel.xas_find),
             spec.size,
             spec.hpage_order,
             self.memory,

@@ -12,7 +12,7 @@ from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot
 from pagecache.xarray.node import XaNode
 from pagecache.xarray.state import XaState
 from pagecache.xarray.store import store_plainly
-from pagecache.xarray.walk import xas_descend
+from pagecache.xarray.walk import find, xas_descend
 
 __all__ = ["Slots", "XArray"]
 
@@ -26,8 +26,9 @@ class XArray:
     Args:
         nr_slots: how many indices this world has: entries are only stored below it.
         chunk_shift: C, the number of bits of an index that a node decodes (``XA_CHUNK_SHIFT``).
-        descend: xas_descend(), and
-        create_range: xas_create_range(), which a kernel may replace.
+        descend: xas_descend(),
+        create_range: xas_create_range(), and
+        find: the walk of xas_find(), which a kernel may replace.
 
     ``nr_spares`` is the number of nodes that cursors hold in reserve; ``retry_by`` stored the last RETRY entry;
     ``seen`` is what the last look under the lock found, for the watchers.
@@ -48,6 +49,7 @@ class XArray:
         "xa_lock",
         "xas_create_range",
         "xas_descend",
+        "xas_find",
     )
     __fingerprint_skip__: ClassVar = (
         "chunk_shift",
@@ -56,6 +58,7 @@ class XArray:
         "seen",
         "xas_create_range",
         "xas_descend",
+        "xas_find",
     )
 
     def __init__(
@@ -64,8 +67,10 @@ class XArray:
         chunk_shift: int = 2,
         descend: Callable[..., Any] = xas_descend,
         create_range: Callable[..., Any] = create_range,
+        find: Callable[..., Any] = find,
     ) -> None:
         self.xas_descend = descend
+        self.xas_find = find
         self.xas_create_range = create_range
         self.chunk_shift = chunk_shift
         self.chunk_size = 1 << chunk_shift

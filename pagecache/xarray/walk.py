@@ -32,9 +32,12 @@ from pagecache.xarray.state import (
 )
 
 __all__ = [
+    "find",
     "load",
     "load_slot",
+    "next_offset",
     "offset_of",
+    "parent_of",
     "under_the_lock",
     "xa_get_order",
     "xas_descend",
@@ -125,10 +128,11 @@ async def xas_find(xas: XaState, last: int) -> Entry:
     then an index of the entry, the first one unless the walk began in its middle.
     """
     if not xas.locked:
-        return await _find(xas, last)
+        found: Entry = await xas.xa.xas_find(xas, last)
+        return found
     current = await step("xas_find", xas.index, last, also=_found(xas))
     must_hold(xas, current, "xas_find()")
-    entry = under_the_lock(_find(xas, last))
+    entry = cast(Entry, under_the_lock(xas.xa.xas_find(xas, last)))
     xas.xa.note(xas.index, entry)
     return entry
 
@@ -136,10 +140,11 @@ async def xas_find(xas: XaState, last: int) -> Entry:
 async def xas_next_entry(xas: XaState, last: int) -> Entry:
     """``xas_next_entry()``: a faster xas_find() once a walk has begun; the same here."""
     if not xas.locked:
-        return await _find(xas, last)
+        found: Entry = await xas.xa.xas_find(xas, last)
+        return found
     current = await step("xas_next_entry", xas.index, last, also=_found(xas))
     must_hold(xas, current, "xas_next_entry()")
-    entry = under_the_lock(_find(xas, last))
+    entry = cast(Entry, under_the_lock(xas.xa.xas_find(xas, last)))
     xas.xa.note(xas.index, entry)
     return entry
 
@@ -224,7 +229,7 @@ async def _head(xas: XaState, call: str) -> Slot:
     return xas.xa.head
 
 
-async def _parent(xas: XaState, node: XaNode) -> XaNode | None:
+async def parent_of(xas: XaState, node: XaNode) -> XaNode | None:
     """``xa_parent()``."""
     if not xas.locked:
         current = await step("xas_load", xas.index, target=_target(xas, xas.index), also=WALKED)
@@ -302,7 +307,7 @@ async def _next(xas: XaState) -> Entry:
         xas.offset += 1
     while xas.node is not None and xas.offset == len(xas.node.slots):
         xas.offset = xas.node.offset + 1
-        xas.node = await _parent(xas, xas.node)
+        xas.node = await parent_of(xas, xas.node)
     while xas.node is not None:
         entry = await load_slot(xas, xas.node, xas.offset, "xas_next", xas.index)
         if type(entry) is not XaNode:
@@ -313,7 +318,11 @@ async def _next(xas: XaState) -> Entry:
     return None
 
 
-async def _find(xas: XaState, last: int) -> Entry:
+async def find(xas: XaState, last: int) -> Entry:
+    """The walk of ``xas_find()``.
+
+    It takes every sibling entry for the rest of an entry that has been dealt with; see :mod:`pagecache.mended.find`.
+    """
     if xas.state in (XAS_ERROR, XAS_BOUNDS):
         return None
     if xas.index > last:
@@ -330,11 +339,11 @@ async def _find(xas: XaState, last: int) -> Entry:
     elif xas.offset != offset_of(xas.index, xas.node):
         size = len(xas.node.slots)
         xas.offset = offset_of(xas.index, xas.node) if xas.node.shift else ((xas.index - 1) & (size - 1)) + 1
-    _next_offset(xas)
+    next_offset(xas)
     while xas.node is not None and xas.index <= last:
         if xas.offset == len(xas.node.slots):
             xas.offset = xas.node.offset + 1
-            xas.node = await _parent(xas, xas.node)
+            xas.node = await parent_of(xas, xas.node)
             continue
         slot = await load_slot(xas, xas.node, xas.offset, "xas_load", xas.index)
         if type(slot) is XaNode:
@@ -343,13 +352,13 @@ async def _find(xas: XaState, last: int) -> Entry:
             continue
         if slot is not None and type(slot) is not SiblingEntry:
             return cast(Entry, slot)
-        _next_offset(xas)
+        next_offset(xas)
     if xas.node is None:
         xas.leave(XAS_BOUNDS)
     return None
 
 
-def _next_offset(xas: XaState) -> None:
+def next_offset(xas: XaState) -> None:
     """``xas_next_offset()``."""
     node = xas.node
     assert node is not None
