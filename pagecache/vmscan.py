@@ -43,10 +43,25 @@ async def reclaim_folio(mapping: AddressSpace, index: int) -> None:
     if not locked:
         await folio_putback_lru(entry)
         return
+    if entry.poisoned and not entry.order:
+        await _drop_poisoned_folio(mapping, entry)
+        return
     shrink = _shrink_locked_folio if mapping.regular is None else shrink_regular_folio
     freed = await shrink(mapping, entry)
     if not freed:
         await folio_putback_lru(entry)
+
+
+async def _drop_poisoned_folio(mapping: AddressSpace, folio: Folio) -> None:
+    """What shrink_folio_list() does about a poisoned folio: unmap it, and not put it back (1b0449544c64, 6.15).
+
+    Its memory has failed while it was isolated, so that memory_failure() could not take it off its list.  Before 6.15
+    it went on like any other: what it held was written to swap as if nothing had happened.
+    """
+    if folio.mapping is mapping and folio.mapcount:
+        await mapping.kernel.try_to_unmap(mapping, folio)  # unmap_poisoned_folio()
+    await folio_unlock(folio)
+    await folio_put(folio)
 
 
 async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:

@@ -34,8 +34,9 @@ PAGES_MAX: Final = 8  # four huge pages of two, or one of eight: no catalogued r
 VMAS_MAX: Final = 4  # collapse and userfaultfd look at one mapping and at "any other"
 HPAGE_ORDER_MAX: Final = 3
 
-PAGE_STATES: Final = ("data", "hole", "unwritten", "swapped")
-"""What can be at an index: data; nothing; a page that fallocate() reserved and nobody wrote; data on a swap device."""
+PAGE_STATES: Final = ("data", "hole", "unwritten", "swapped", "zeroes")
+"""What can be at an index: data; nothing; a page that fallocate() reserved and nobody wrote; data on a swap device; the
+zeroes of a fault that found nothing, and only read."""
 
 BACKINGS: Final = ("shmem", "file")
 """What the file is: of shmem, or a regular file of a disk file system."""
@@ -150,7 +151,7 @@ class WorldSpec:
         if not 0 <= self.size <= len(self.pages):
             raise ValueError(f"size is {self.size} pages; choose 0 to {len(self.pages)}")
         for index in range(self.size, len(self.pages)):
-            if self.pages[index] in ("data", "swapped", "dirty", "shadow"):
+            if self.pages[index] in ("data", "swapped", "zeroes", "dirty", "shadow"):
                 raise ValueError(f"page {index} holds data beyond size {self.size}; make it a hole or raise size")
         if not 1 <= len(self.vmas) <= VMAS_MAX:
             raise ValueError(f"there are {len(self.vmas)} VMAs; give 1 to {VMAS_MAX}")
@@ -158,7 +159,7 @@ class WorldSpec:
             if vma.end > len(self.pages):
                 raise ValueError(f"vma {number} ends at {vma.end}, but there are only {len(self.pages)} pages")
             for index in vma.mapped:
-                if self.pages[index] not in ("data", "dirty"):
+                if self.pages[index] not in ("data", "zeroes", "dirty"):
                     raise ValueError(f"vma {number} has index {index} mapped, where there is no data; remove it")
             if vma.missing and self.backing != "shmem":
                 raise ValueError(f"vma {number} has missing = true, but a userfaultfd does not take regular files")
@@ -243,8 +244,11 @@ class World:
             folio.mapping = self.mapping
             folio.index = index
             folio.swapbacked = True
-            folio.dirty = True
+            folio.dirty = state != "zeroes"
             folio.lru = True
+            if state == "zeroes":
+                folio.uptodate = True
+                folio.pages = [ZERO]
             if state == "data":
                 folio.uptodate = True
                 folio.pages = [f"d{one}" for one in range(index, behind)]

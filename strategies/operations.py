@@ -52,7 +52,7 @@ FIELDS: Final = 2
 """Operations with fewer take choices without a meaning, so that none is shorter, hence simpler, than a Collapse."""
 OUTSIDE: Final = 0.05  # a mapping that does not cover the index: EINVAL or SIGSEGV, worth a try now and then
 KEEP_SIZE: Final = 0.3
-UNLOCKED: Final = 0.2
+UNLOCKED: Final = 0.5
 OTHER_MODE: Final = 0.4
 LIFT: Final = 0.2
 

@@ -41,10 +41,10 @@ HIGHER_ORDER: Final = (0.1, 0.1)[: HPAGE_ORDER_MAX - 1]
 ANOTHER_HUGE_PAGE: Final = (ALWAYS, 0.15, 0.1, 0.1)
 SHORT: Final = 0.2  # i_size below the last page, where that is no data
 DATA: Final = PAGE_STATES[:1]
-HELD: Final = ("data", "swapped", "dirty", "shadow")
+HELD: Final = ("data", "swapped", "zeroes", "dirty", "shadow")
 DATA_OR_HOLE: Final = PAGE_STATES[:2]
-UNWRITTEN: Final = PAGE_STATES[2:]  # or swapped out
-CACHED: Final = ("data", "dirty")
+UNWRITTEN: Final = PAGE_STATES[2:4]  # or swapped out
+CACHED: Final = ("data", "zeroes", "dirty")
 NEITHER: Final = 0.12  # data and holes are equally likely: holes are what the thread was about
 # A second mapping, perhaps of another process, is what a collapse that asks only its own VMA forgets.
 ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]

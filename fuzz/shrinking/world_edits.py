@@ -105,10 +105,10 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
     """The page at ``index`` in each of ``states``; it is mapped nowhere if that is not data."""
     world = case.world
     for state in states:
-        if state in ("data", "swapped", "dirty", "shadow") and index >= world.size:
+        if state in ("data", "swapped", "zeroes", "dirty", "shadow") and index >= world.size:
             continue
         vmas = world.vmas
-        if state not in ("data", "dirty"):
+        if state not in ("data", "zeroes", "dirty"):
             vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one != index)) for vma in vmas)
         pages = (*world.pages[:index], state, *world.pages[index + 1 :])
         large = (

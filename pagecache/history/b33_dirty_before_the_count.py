@@ -2,7 +2,7 @@
 
 Symptom: what a device has written through a pin is gone.
 
- 1. driver: pins a page that a fault has only read; the device writes into it.
+ 1. driver: pins a page that a fault has left, which only read; the device writes into it.
  2. reclaim: the page is not dirty.
  3. driver: marks it dirty, and puts its reference.
  4. reclaim: nobody else has a reference: drops the page.
@@ -13,8 +13,7 @@ right, at its moment.
 Fix: none was needed; __remove_mapping() has the right order, and warns: "Must be careful with the order of the tests".
 
 Neither the folio lock nor the look of is_page_cache_freeable() helps: the driver marks the page without
-its lock, and a page that is not dirty does not get to pageout().  The page must have been read before it is pinned,
-because a fault for writing makes it dirty; so there are three calls, and the driver's last steps lie within reclaim.
+its lock, and a page that is not dirty does not get to pageout().
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from pagecache.folio import Folio, folio_ref_freeze, folio_ref_unfreeze
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_2026_MENDED
-from pagecache.operations import Load, PageOut, PinWrite
+from pagecache.operations import PageOut, PinWrite
 from pagecache.step import step
 from pagecache.swap import forget
 from pagecache.world import VmaSpec, WorldSpec
@@ -80,10 +79,10 @@ BUG: Final = Bug(
     fixed=LINUX_2026_MENDED,
     fix="the order of the tests in __remove_mapping()",
     release="never merged",
-    minimum=Minimum(2, 3, 2),
+    minimum=Minimum(2, 2, 2),
     breaks=("every_call_is_explained_by_a_sparse_file",),
     focus=Focus(
-        operations=(Load, PinWrite, PageOut),
-        worlds=(WorldSpec(("hole", "hole"), vmas=(VmaSpec(),)),),
+        operations=(PinWrite, PageOut),
+        worlds=(WorldSpec(("zeroes", "zeroes"), vmas=(VmaSpec(mapped=(0, 1)),)),),
     ),
 )

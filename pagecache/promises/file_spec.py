@@ -103,7 +103,7 @@ def initial_cells(spec: WorldSpec) -> tuple[Cell, ...]:
     """The file before anything runs."""
     if spec.backing == "file":
         return tuple(Cell(f"d{index}" if index < spec.size else HOLE) for index in range(len(spec.pages)))
-    words = {"hole": HOLE, "unwritten": UNWRITTEN}
+    words = {"hole": HOLE, "unwritten": UNWRITTEN, "zeroes": UNDIRTIED}
     return tuple(Cell(words.get(state, f"d{index}")) for index, state in enumerate(spec.pages))
 
 

@@ -52,7 +52,7 @@ class SparseFile:
         self.end = len(spec.pages)
         self.size = spec.size
         self.pages = {
-            n: f"d{n}" if page in ("data", "swapped") else RESERVED
+            n: f"d{n}" if page in ("data", "swapped") else "0" if page == "zeroes" else RESERVED
             for n, page in enumerate(spec.pages)
             if page != "hole"
         }
@@ -60,7 +60,7 @@ class SparseFile:
         self.mapped = dict.fromkeys(range(len(spec.vmas)), True)
         self.missing = {number: vma.missing for number, vma in enumerate(spec.vmas)}
         self.swaps = "swapped" in spec.pages  # then mincore() may say that data is not in core
-        self.undirtied: set[int] = set()
+        self.undirtied = {n for n, page in enumerate(spec.pages) if page == "zeroes"}
         """Holes that a load has filled: reclaim drops what nobody wrote."""
         self.out = {n for n, page in enumerate(spec.pages) if page == "swapped"}
         self.collapses_large = collapses_large

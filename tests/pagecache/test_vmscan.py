@@ -7,6 +7,7 @@ from stepping import Hand, K, folio_at, run, steps, untidy, world
 
 from pagecache.fault import access
 from pagecache.folio import folio_get, folio_put
+from pagecache.memory_failure import memory_failure
 from pagecache.operations import Operation, PageOut, PinWrite, Stat, UffdZeropage
 from pagecache.step import Task
 from pagecache.syscalls import shmem_fallocate
@@ -121,4 +122,28 @@ def test_a_page_that_becomes_dirty_before_the_freeze_stays() -> None:
 
     assert folio_at(here, 1) is page
     assert (page.refcount, page.dirty, page.lru, page.mapping) == (1, True, True, here.mapping)
+    assert untidy(here) == []
+
+
+def test_a_page_whose_memory_fails_while_it_is_isolated_is_neither_written_nor_put_back() -> None:
+    here = world(WorldSpec(vmas=(VmaSpec(mapped=(0,)),)), "linux-2026-mended")
+    page = folio_at(here, 0)
+    out = Hand(reclaim_folio(here.mapping, 0))
+    out.until("folio_trylock")
+    assert run(memory_failure(here.mapping, 0), F) == "EBUSY"
+
+    out.finish()
+
+    assert folio_at(here, 0) is page
+    assert (page.refcount, page.mapcount, page.lru, page.locked_by) == (1, 0, False, None)
+    assert untidy(here) == []
+
+
+def test_a_world_may_begin_with_zeroes_that_nobody_wrote() -> None:
+    here = world(WorldSpec(("zeroes", "data"), vmas=(VmaSpec(mapped=(0,)),)), "linux-2026-mended")
+    assert run(access(here.vmas[0], 0, None, waits=False)) == "0"
+
+    run(PageOut(0).run(here, ""))
+
+    assert here.mapping.i_pages.slots[0] is None
     assert untidy(here) == []
