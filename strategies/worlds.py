@@ -43,9 +43,9 @@ SHORT: Final = 0.2  # i_size below the last page, where that is no data
 DATA: Final = PAGE_STATES[:1]
 HELD: Final = ("data", "swapped", "zeroes", "dirty", "shadow")
 DATA_OR_HOLE: Final = PAGE_STATES[:2]
-UNWRITTEN: Final = PAGE_STATES[2:4]  # or swapped out
+UNWRITTEN: Final = PAGE_STATES[2:]  # or swapped out, or zeroes
 CACHED: Final = ("data", "zeroes", "dirty")
-NEITHER: Final = 0.12  # data and holes are equally likely: holes are what the thread was about
+NEITHER: Final = 0.16  # data and holes are equally likely: holes are what the thread was about
 # A second mapping, perhaps of another process, is what a collapse that asks only its own VMA forgets.
 ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
 PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others

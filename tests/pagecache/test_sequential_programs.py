@@ -78,6 +78,7 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
         "keep_size": st.booleans(),
         "order": st.integers(0, spec.hpage_order - 1),
         "lift": st.booleans(),
+        "unlocked": st.booleans(),
         "mode": st.just("missing"),  # the dictionary has no page tables, as the others need
         "vma": st.integers(0, len(spec.vmas) - 1),
     }
@@ -127,5 +128,5 @@ def test_every_operation_can_be_answered_by_the_dictionary(kernel: str) -> None:
     for operation in OPERATIONS:
         if "shmem" not in operation.backings:
             continue
-        values = {"length": 1, "keep_size": True, "mode": "missing", "lift": False}
+        values = {"length": 1, "keep_size": True, "mode": "missing", "lift": False, "unlocked": True}
         check(kernel, spec, (operation(**{field.name: values.get(field.name, 0) for field in fields(operation)}),))
