@@ -243,16 +243,19 @@ async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, wh
                 break
             start = index
         data = True
-        behind = index + 1
         if isinstance(entry, Folio):
             data = await folio_test_uptodate(entry)
+            order = entry.order
             behind = entry.next_index
+        else:
+            order = await xas_get_order(xas)  # seek_folio_size() of a large swap entry
+            behind = (index >> order) + 1 << order
         if data == seek_data:
             await put_entry(entry)
             answer = start
             break
         start = behind
-        if isinstance(entry, Folio) and entry.order:
+        if order:
             xas_set(xas, behind)
         await put_entry(entry)
         if start >= end:

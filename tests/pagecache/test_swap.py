@@ -7,7 +7,7 @@ from stepping import Hand, run
 
 from pagecache.folio import Folio
 from pagecache.kernels import KERNELS_BY_NAME
-from pagecache.operations import Load, PageOut, PunchHole, Truncate
+from pagecache.operations import Load, PageOut, PunchHole, SeekData, SeekHole, Truncate
 from pagecache.promises.linearizable import contents
 from pagecache.shmem_swap import shmem_confirm_swap, shmem_free_swap, shmem_split_swap_entry
 from pagecache.step import Task
@@ -155,3 +155,12 @@ def test_mended_it_ends() -> None:
 
     assert contents(here) == ("d0", "hole")
     assert [slot.count for slot in here.mapping.swap.slots] == [0, 0]
+
+
+@pytest.mark.parametrize("kernel", ["linux-2026", "linux-2026-mended"])
+@pytest.mark.parametrize("index", [0, 1])
+def test_all_of_a_large_entry_is_data(kernel: str, index: int) -> None:
+    here = world(LARGE, kernel)
+
+    assert run(SeekHole(index).run(here, "")) == 2
+    assert run(SeekData(index).run(here, "")) == index
