@@ -31,9 +31,12 @@ QUESTIONS: Final = {
     ),
     "every_slot_points_to_a_live_folio_that_agrees": "Does every slot point to a folio that is alive and agrees?",
     "nrpages_alloced_and_i_blocks_agree": "Do the counts agree when everybody has finished?",
+    "nothing_leaks": "Is nothing left over that nobody points to?",
     "no_task_sleeps_in_atomic_context": "Does nobody sleep with a spinlock held?",
     "no_lookup_spins_on_a_sleeping_task": "Does nobody spin on a task that sleeps?",
+    "locks_are_taken_in_order": "Is every lock taken in the order that is written down?",
     "no_deadlock": "Does everybody get on?",
+    "no_livelock": "Does every call come to an end?",
     "the_kernel_does_not_oops": "Does every pointer lead somewhere?",
 }
 """What an entry with this promise asks; other promises ask for themselves."""

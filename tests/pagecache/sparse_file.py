@@ -62,7 +62,8 @@ class SparseFile:
         self.swaps = "swapped" in spec.pages  # then mincore() may say that data is not in core
         self.undirtied = {n for n, page in enumerate(spec.pages) if page == "zeroes"}
         """Holes that a load has filled: reclaim drops what nobody wrote."""
-        self.out = {n for n, page in enumerate(spec.pages) if page == "swapped"}
+        self.out = {n: n for n, page in enumerate(spec.pages) if page == "swapped"}
+        """By page that is swapped out, the slot in which it is."""
         self.collapses_large = collapses_large
         self.large = {(first, first + (1 << order)) for first, order in spec.large}
         self.fallocend = 0
@@ -74,14 +75,15 @@ class SparseFile:
         """The result of an operation, ASLEEP if it has none; ``tag`` is what it writes."""
         match operation:
             case Read(index):
-                self.out -= {index} if index < self.size else set()
+                if index < self.size:
+                    self.bring_in(index)
                 if index < self.size and self.pages.get(index) == FAILED:
                     return "EIO"
                 return 0 if index >= self.size else self.content(index)
             case Write(index):
                 if self.pages.get(index) == FAILED:
                     return "EIO"
-                self.out -= {index}
+                self.bring_in(index)
                 self.undirtied -= {index}
                 self.pages[index] = tag
                 self.size = max(self.size, index + 1)
@@ -97,7 +99,8 @@ class SparseFile:
                 self.remove(start, start + length)
                 return 0
             case Fallocate(start, length, keep_size):
-                self.out -= set(range(start, start + length))
+                for index in range(start, start + length):
+                    self.bring_in(index)
                 self.undirtied -= set(range(start, start + length))
                 for index in range(start, start + length):
                     self.pages[index] = self.content(index) if index in self.pages else RESERVED
@@ -115,13 +118,13 @@ class SparseFile:
                 if index in self.undirtied:
                     self.undirtied.remove(index)
                     del self.pages[index]
-                if self.pages.get(index, FAILED) != FAILED and not self.is_large(index):
-                    self.out.add(index)
+                if self.pages.get(index, FAILED) != FAILED and index not in self.out:
+                    self.send_out(index)
                 return 0
             case Migrate(index) if self.pages.get(index) == FAILED:
                 return "EBUSY"
             case Migrate(index):
-                return 0 if index in self.pages.keys() - self.out else "ENOENT"
+                return 0 if index in self.pages and index not in self.out else "ENOENT"
             case Split(index, order):
                 self.split(index, 1 << order)
                 return 0
@@ -148,8 +151,22 @@ class SparseFile:
                 return 0
         raise NotImplementedError(operation)
 
-    def is_large(self, index: int) -> bool:
-        return any(first <= index < behind for first, behind in self.large)
+    def whole(self, index: int) -> range:
+        """The pages of the folio, or of the swap entry, that has ``index``."""
+        return next((range(*one) for one in self.large if index in range(*one)), range(index, index + 1))
+
+    def bring_in(self, index: int) -> None:
+        for page in self.whole(index):
+            self.out.pop(page, None)
+
+    def send_out(self, index: int) -> None:
+        """To the first free slots; a large folio stays if there are not enough of them side by side."""
+        folio = self.whole(index)
+        for first in range(0, self.end, len(folio)):
+            slots = range(first, first + len(folio))
+            if not set(slots) & set(self.out.values()):
+                self.out |= dict(zip(folio, slots, strict=True))
+                return
 
     def fail(self, index: int) -> Result:
         if not self.has_data(index) or index in self.out:
@@ -179,7 +196,7 @@ class SparseFile:
     def split(self, index: int, nr: int) -> None:
         """Cut the large folio at ``index`` into parts of ``nr`` pages; those behind the end of the file go."""
         for first, behind in sorted(self.large):
-            if first <= index < behind and nr < behind - first:
+            if first <= index < behind and nr < behind - first and index not in self.out:
                 end = max(self.size, self.fallocend)
                 parts = [(part, part + nr) for part in range(first, behind, nr)]
                 kept = {part for part in parts if part[0] < end or part[0] == first}
@@ -195,10 +212,11 @@ class SparseFile:
         for folio in sorted(self.large):
             of_it = set(range(*folio))
             if gone & of_it and of_it - gone:
+                self.bring_in(folio[0])
                 self.cut(folio)
             self.large -= {folio} if gone & of_it else set()
         self.pages = {index: page for index, page in self.pages.items() if index not in gone}
-        self.out &= set(self.pages)
+        self.out = {index: slot for index, slot in self.out.items() if index in self.pages}
         self.undirtied &= set(self.pages)
 
     def cut(self, folio: tuple[int, int]) -> None:
@@ -225,7 +243,7 @@ class SparseFile:
                 if index >= self.size:
                     return "EINVAL"
                 self.pages[index] = self.content(index)
-                self.out.discard(index)
+                self.bring_in(index)
         overlap = [n for n, each in enumerate(self.vmas) if each.start <= start + self.nr and each.end > start]
         if any(index not in self.pages for index in indices) and any(self.missing[number] for number in overlap):
             return "EBUSY"
@@ -241,7 +259,7 @@ class SparseFile:
             return "SIGBUS"
         if index not in self.pages and self.missing[vma]:
             return EVENT if isinstance(operation, Touch | Poke) else ASLEEP
-        self.out.discard(index)
+        self.bring_in(index)
         if self.pages.get(index) == FAILED:
             return "SIGBUS"
         if isinstance(operation, Store | Poke):
@@ -258,6 +276,7 @@ class SparseFile:
             return "EINVAL"
         if index not in self.pages:
             return "EFAULT"
+        self.bring_in(index)
         self.pages[index] = self.content(index)
         return 0
 

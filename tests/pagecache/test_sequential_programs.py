@@ -36,7 +36,9 @@ from pagecache.operations import (
 from pagecache.step import Task
 from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
 
-KERNELS = ["linux-6.4", "linux-2026"]
+KERNELS = ["linux-6.4-mended", "linux-2026-mended"]
+"""Today's do not return from a truncate into a large swap entry."""
+
 FOUR = ("data", "hole", "unwritten", "hole")
 
 
@@ -87,7 +89,7 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
 
 def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
     """Run a program against the page cache and the dictionary."""
-    here, file = world(spec, kernel), SparseFile(spec, collapses_large=kernel == "linux-2026")
+    here, file = world(spec, kernel), SparseFile(spec, collapses_large=kernel == "linux-2026-mended")
     for number, operation in enumerate(program):
         task = Task(f"t{number}", number)
         expected = file.do(operation, f"t{number}.0")
