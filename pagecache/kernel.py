@@ -3,11 +3,11 @@
 ``KERNELS`` in :mod:`pagecache.kernels` lists the instances.  A kernel of one's own is a Python file that
 defines ``KERNEL``, usually as one of them with a function replaced::
 
-    from pagecache.kernels import LINUX_2026
+    from pagecache.kernels import LINUX_2026_MENDED
 
     async def my_collapse_file(mm, mapping, start, cc): ...
 
-    KERNEL = LINUX_2026.replace(name="my-patch", collapse_file=my_collapse_file)
+    KERNEL = LINUX_2026_MENDED.replace(name="my-patch", collapse_file=my_collapse_file)
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ async def mwriteprotect_range(vma: Vma, index: int, *, protect: bool) -> int | s
     if found is None or not vma.uffd_wp or not vma.maps(index):
         await up_read(vma.mm.mmap_lock)
         return "ENOENT"
-    error = await uffd_wp_range(vma, index, protect=protect)
+    error: str = await vma.mapping.kernel.uffd_wp_range(vma, index, protect=protect)
     await up_read(vma.mm.mmap_lock)
     if error:
         return error

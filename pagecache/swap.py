@@ -251,7 +251,10 @@ async def free_swap_and_cache(swap: SwapDevice, entry: int, nr: int = 1) -> None
 
     (__try_to_reclaim_swap(); otherwise whoever holds the lock finds that nobody else refers to the slot.)
     """
-    await step("free_swap_and_cache", entry, target=_target(swap, entry), writes=True)
+    cached = [slot.cache for slot in swap.slots[entry : entry + nr] if slot.cache is not None]
+    also = [(("folio_lock", folio.number), False) for folio in cached]
+    also += [(("refcount", folio.number), True) for folio in cached]
+    await step("free_swap_and_cache", entry, target=_target(swap, entry), writes=True, also=also)
     _put_counts(swap, entry, nr)
     for number in range(entry, entry + nr):
         folio = swap.slots[number].cache

@@ -14,13 +14,16 @@ from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.prose import fill, promise_sentence
 from strategies.case import Case
 
-__all__ = ["FORMAT", "NAME_MAX", "VERDICTS", "Entry", "Found", "entry_name", "head_comment"]
+__all__ = ["FORMAT", "LEFT_OUT", "NAME_MAX", "VERDICTS", "Entry", "Found", "entry_name", "head_comment"]
 
 FORMAT: Final = 1
 """The version of the file format; raised when an old entry would be misread."""
 
 NAME_MAX: Final = 160  # characters; file systems end at 255, and a number and a suffix still come
 HEAD_WIDTH: Final = 96  # columns of the comment: a mail quotes it once without a break
+
+LEFT_OUT: Final = ("mode",)
+"""Fields of operations that are only written if they have another value than usual; others if they are not nought."""
 
 VERDICTS: Final = (Outcome.HELD, Outcome.VIOLATED, Outcome.DEADLOCK, Outcome.LIVELOCK)
 """What an entry can say; UNKNOWN is no finding."""

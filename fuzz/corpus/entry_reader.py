@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fuzz.corpus.entry import FORMAT, VERDICTS, Entry, Found
+from fuzz.corpus.entry import FORMAT, LEFT_OUT, VERDICTS, Entry, Found
 from fuzz.corpus.toml_table import Table, parse
 from fuzz.engine.verdict import Outcome
 from pagecache.operations import OPERATIONS_BY_NAME, Operation
@@ -140,7 +140,7 @@ def _program(top: Table, world: WorldSpec) -> Program:
 
 def _operation(table: Table, world: WorldSpec) -> Operation:
     name = table.take_word("op", OPERATIONS_BY_NAME, "an operation")
-    operation = table.take_record(OPERATIONS_BY_NAME[name], optional=("mode",))
+    operation = table.take_record(OPERATIONS_BY_NAME[name], optional=LEFT_OUT)
     problem = operation.problem(world)
     if problem:
         raise table.error("op", f"{operation}: {problem}")

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fuzz.corpus.entry import FORMAT, Entry
+from fuzz.corpus.entry import FORMAT, LEFT_OUT, Entry
 from fuzz.corpus.toml_locator import Path, locate
 from pagecache.operations import Operation
 from pagecache.world import WorldSpec
@@ -90,7 +90,8 @@ def _operation(operation: Operation) -> str:
     shown = [f"op = {_value(type(operation).__name__)}"]
     for field in dataclasses.fields(operation):
         value = getattr(operation, field.name)
-        if (value and value != field.default) or field.default is dataclasses.MISSING:
+        usual = field.name in LEFT_OUT and value == field.default
+        if (value and not usual) or field.default is dataclasses.MISSING:
             shown.append(f"{field.name} = {_value(value)}")
     return f"{{ {', '.join(shown)} }}"
 

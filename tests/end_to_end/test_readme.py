@@ -32,7 +32,8 @@ SET_UP: Final = frozenset({"git", "cd", "source", "pip", "python3 -m venv", "pyt
 SUBSTITUTIONS: Final = {
     # A search is as good when it is short.
     r"--minutes \d+": "--schedules 50",
-    r"--schedules \d+": "--schedules 100",
+    r"--schedules \d+": "--schedules 400",
+    r"--operations 2\b": "--operations 1",
     # It must not write into the repository.
     r"^(pagecache-fuzz run\b.*)$": r"\1 --corpus {tmp}/corpus",
     r"^pagecache-fuzz matrix$": "pagecache-fuzz matrix {tmp}/some",

@@ -24,6 +24,9 @@ RARE = {
 WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b31-skip-swapcache"}
 """Their function is a protocol of its own."""
 
+LONGER = {"b30-endless-retry": 2}
+"""To the shrinker, a world with a large swap entry in it is larger than a collapse and a reclaim that make one."""
+
 ENGINES = {
     "no_deadlock",
     "no_livelock",
@@ -82,7 +85,7 @@ def test_it_is_found(bug: Bug) -> None:
     assert campaign.findings
     assert campaign.findings[0].shrunk.verdict.promise in bug.breaks
     size = campaign.findings[0].shrunk.case
-    assert size.program.operations <= bug.minimum.operations + 1
+    assert size.program.operations <= bug.minimum.operations + LONGER.get(bug.kernel.name, 1)
     assert len(size.schedule) <= bug.minimum.deviations + 1
 
 

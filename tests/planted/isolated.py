@@ -20,6 +20,7 @@ from mutants import (
     LEAVES_A_PLACEHOLDER,
     LOOKS_WITH_A_MOVED_CURSOR,
     NEVER_FREES,
+    PROTECTS_WITHOUT_A_FLUSH,
     PUTS_ONE_TOO_MANY,
     TRIES_WITHOUT_MEMORY,
     WAITS_FOR_THE_MMAP_LOCK,
@@ -34,7 +35,7 @@ from mutants import (
 
 from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
-from pagecache.operations import Collapse, Load, Operation, PunchHole, SeekHole, Touch
+from pagecache.operations import Collapse, Load, Operation, PunchHole, SeekHole, Store, Touch, UffdWriteProtect
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure
 from strategies.programs import named
@@ -100,6 +101,13 @@ ISOLATED = (
     ),
     # Nobody has looked, so only the stronger reading is broken.
     Isolated("nothing_is_filled_after_register_returned", WITHOUT_UFFD_CHECK, REGISTERED, [[Collapse(0)]]),
+    # The second store goes by what the TLB still has.
+    Isolated(
+        "a_write_protected_page_is_not_written_without_an_event",
+        PROTECTS_WITHOUT_A_FLUSH,
+        WorldSpec(vmas=(VmaSpec(mapped=(0,), wp=True),)),
+        [[Store(0), UffdWriteProtect(0), Store(0)]],
+    ),
     Isolated("a_collapse_that_nobody_disturbs_succeeds", CURSOR_STANDS_STILL, WorldSpec(), [[Collapse(0)]]),
     Isolated(
         "a_fault_slips_once_into_a_hole_that_is_punched",

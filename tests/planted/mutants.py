@@ -128,6 +128,15 @@ LOOKS_WITH_A_MOVED_CURSOR = Mutant(
 """,
 )
 
+PROTECTS_WITHOUT_A_FLUSH = Mutant(
+    "protects-without-a-flush",
+    """
+-    if flush:
+-        await flush_tlb_page(vma, index)
+""",
+    member="uffd_wp_range",
+)
+
 FORGETS_ITS_HOLES = Mutant(
     "without-any-rollback-of-the-holes",
     """
@@ -252,6 +261,7 @@ MUTANTS = (
     CLEARS_NO_HOLES,
     CURSOR_STANDS_STILL,
     LOOKS_WITH_A_MOVED_CURSOR,
+    PROTECTS_WITHOUT_A_FLUSH,
     FORGETS_ITS_HOLES,
     LEAVES_A_PLACEHOLDER,
     WITHOUT_PUTBACK,
