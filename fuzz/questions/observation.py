@@ -17,6 +17,7 @@ from fuzz.questions.worlds import (
     DATA_DATA,
     DATA_HOLE,
     HOLE_REGISTERED,
+    MINOR_REGISTERED,
     OTHER_REGISTERED,
     REGISTERED,
 )
@@ -319,6 +320,32 @@ OBSERVATION: Final = (
         ),
         "others, yes; a later registration of the same one it sees, because it looks again at each hole, and keeps the "
         "mmap_lock until the end",
+    ),
+    Proposition(
+        20,
+        "David Stevens",
+        "registrations for WP and MINOR events need no check",
+        (
+            Question(
+                "is a page filled that was observed missing?",
+                MERGED,
+                DATA_HOLE,
+                ((Collapse(0),), (UffdRegister(mode="wp"), SeekHole(1), Touch(1))),
+                UFFD,
+                NEVER,
+                claimed=NEVER,
+            ),
+            Question(
+                "is a page filled that was observed missing?",
+                MERGED,
+                MINOR_REGISTERED,
+                ((Collapse(0),), (SeekHole(1), Touch(1))),
+                UFFD,
+                NEVER,
+                claimed=NEVER,
+            ),
+        ),
+        "the promise is about MISSING events; who is registered for MINOR events may get one where none was expected",
     ),
     Proposition(
         21,

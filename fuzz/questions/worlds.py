@@ -19,4 +19,5 @@ FOUR_PAGES: Final = WorldSpec(("data", "hole", "data", "data"), hpage_order=2, s
 ENDS_IN_A_HOLE: Final = WorldSpec(("data", "data", "data", "hole"), hpage_order=2, size=4, vmas=(VmaSpec(end=4),))
 REGULAR: Final = WorldSpec(("data", "data"), backing="file")
 REGULAR_MAPPED: Final = WorldSpec(("data", "data"), vmas=(VmaSpec(mapped=(1,)),), backing="file")
+MINOR_REGISTERED: Final = WorldSpec(("data", "hole"), vmas=(VmaSpec(minor=True),))
 HOLE_REGISTERED: Final = WorldSpec(("hole", "data"), vmas=(VmaSpec(missing=True),))
