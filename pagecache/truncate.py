@@ -16,6 +16,7 @@ from pagecache.xarray import Entry, ValueEntry
 
 __all__ = [
     "INFINITY",
+    "put_rest",
     "shmem_get_partial_folio",
     "shmem_undo_range",
     "truncate_inode_folio",
@@ -173,7 +174,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
                         continue
                 # It was replaced by a page, or has grown: look again, from where it begins.
                 index = again
-                await _put_rest(rest, position)
+                await put_rest(rest, position)
                 break
             assert isinstance(folio, Folio)
             await folio_lock(folio)
@@ -190,12 +191,12 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
             await folio_put(folio)
             if again >= 0:
                 index = again
-                await _put_rest(rest, position)
+                await put_rest(rest, position)
                 break
     await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
 
 
-async def _put_rest(rest: list[tuple[int, Entry]], position: int) -> None:
+async def put_rest(rest: list[tuple[int, Entry]], position: int) -> None:
     """Let go of the folios of a batch behind ``position``."""
     for other in range(position + 1, len(rest)):
         await put_entry(rest[other][1])

@@ -18,16 +18,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from pagecache.filemap import find_get_entries, find_lock_entries, put_entry
+from pagecache.filemap import find_get_entries, find_lock_entries
 from pagecache.folio import Folio, folio_lock, folio_put, folio_unlock
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import Inode, shmem_recalc_inode
 from pagecache.kernels import LINUX_2026, LINUX_2026_MENDED
 from pagecache.operations import Load, PageOut, Store, Truncate
 from pagecache.shmem_swap import shmem_confirm_swap
-from pagecache.truncate import INFINITY, truncate_inode_folio, truncate_inode_partial_folio
+from pagecache.truncate import INFINITY, put_rest, truncate_inode_folio, truncate_inode_partial_folio
 from pagecache.world import VmaSpec, WorldSpec
-from pagecache.xarray import Entry, ValueEntry
+from pagecache.xarray import ValueEntry
 
 
 async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: bool) -> None:
@@ -117,7 +117,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
                     continue
                 # It was replaced by a page: look again.
                 index = at
-                await _put_rest(rest, position)
+                await put_rest(rest, position)
                 break
             assert isinstance(folio, Folio)
             await folio_lock(folio)
@@ -134,15 +134,9 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
             await folio_put(folio)
             if again >= 0:
                 index = again
-                await _put_rest(rest, position)
+                await put_rest(rest, position)
                 break
     await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
-
-
-async def _put_rest(rest: list[tuple[int, Entry]], position: int) -> None:
-    """Let go of the folios of a batch behind ``position``."""
-    for other in range(position + 1, len(rest)):
-        await put_entry(rest[other][1])
 
 
 BUG: Final = Bug(
