@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pagecache.folio import folio_get, folio_lock, folio_put, folio_unlock
+from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock
+from pagecache.huge_pmd import do_set_pmd, pmd_migration_entry_wait, split_huge_pmd
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_changed, pte_clear
@@ -65,6 +66,11 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         An error (empty if there is none); look at ``vmf.fault_type`` first.
     """
     vma, index = vmf.vma, vmf.index
+    huge = vma.table(index).huge
+    if huge is not None:
+        handled = await _handle_huge_pmd_fault(vmf, huge)
+        if handled:
+            return ""
     if vma.migrating(index) is not None:
         await migration_entry_wait(vma, index)  # do_swap_page()
         return ""
@@ -86,8 +92,40 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         await folio_unlock(folio)
         await folio_put(folio)
         return "EHWPOISON"
+    return await finish_fault(vmf, folio, orig_pte)
+
+
+async def _handle_huge_pmd_fault(vmf: Vmf, orig_pmd: Pte) -> bool:
+    """The part of ``__handle_mm_fault()`` for a PMD that is huge: wait for its migration, or make it writable.
+
+    Returns:
+        False if the PMD had to be cleared first: go on with a page-table entry (VM_FAULT_FALLBACK).
+    """
+    if orig_pmd.migrating is not None:
+        await pmd_migration_entry_wait(vmf.vma, vmf.index)
+        return True
+    if vmf.write and not orig_pmd.write:
+        # wp_huge_pmd(): "COW or write-notify handled on pte level: split pmd".
+        await split_huge_pmd(vmf.vma, vmf.index)
+        return False
+    return True  # huge_pmd_set_accessed(): somebody else has mapped it meanwhile
+
+
+async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
+    """``finish_fault()``: map the locked ``folio``, by a PMD if it can be, and let go of its lock.
+
+    Returns:
+        An error, empty if there is none.
+    """
+    vma, index = vmf.vma, vmf.index
     table = vma.table(index)
-    if not table.present:
+    if vma.huge and table.none:
+        huge = await do_set_pmd(vma, index, folio, write=vmf.write)
+        if huge:
+            folio.dirty |= vmf.write  # fault_dirty_shared_page()
+            await folio_unlock(folio)
+            return ""
+    if table.none:
         current = await step(
             "pte_alloc",
             vma,
@@ -102,7 +140,7 @@ async def handle_mm_fault(vmf: Vmf) -> str:
             await folio_unlock(folio)
             await folio_put(folio)
             return "ENOMEM"
-        table.present = True
+        table.present = table.huge is None  # pmd_install() looks again
     await spin_lock(table.ptl)
     # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
     mapped = table.present and vma.ptes.get(index) == orig_pte

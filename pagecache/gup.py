@@ -11,8 +11,7 @@ got after the count is put again, unused (70cbc3cc78a9, 2ba99c5e0881).
 
 Only pins for writing (FOLL_WRITE): an entry that is not writable will not do, the fault that follows makes it so.
 A pin is a reference like any other here; the kernel counts it GUP_PIN_COUNTING_BIAS times, so that it can be told from
-others, which nothing in this model asks.  Left out: huge PMDs (there are no PMD mappings), FOLL_LONGTERM,
-FOLL_NOWAIT, fatal signals.
+others, which nothing in this model asks.  Left out: FOLL_LONGTERM, FOLL_NOWAIT, fatal signals.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pagecache.fault import handle_mm_fault
 from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_try_get, folio_unlock
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, find_vma
-from pagecache.pte import pte_target
+from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import UseAfterFree, step
 
@@ -50,7 +49,11 @@ async def gup_fast(vma: Vma, index: int) -> Folio | None:
 async def _gup_fast_pte(vma: Vma, index: int) -> Folio | None:
     """``gup_fast_pte_range()`` of one page, below gup_fast_pmd_range()."""
     table = vma.table(index)
-    await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number))
+    # Whether the VMA is still there, is decided where munmap() lets go of the i_mmap_rwsem.
+    unmapped = (("i_mmap_rwsem", 0), False)
+    await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number), also=[unmapped])
+    if vma.alive and table.huge is not None:
+        return await _gup_fast_pmd_leaf(vma, index, table.huge)
     if not vma.alive or not table.present:
         return None
     generation = table.generation
@@ -72,6 +75,20 @@ async def _gup_fast_pte(vma: Vma, index: int) -> Folio | None:
     return None
 
 
+async def _gup_fast_pmd_leaf(vma: Vma, index: int, orig: Pte) -> Folio | None:
+    """``gup_fast_pmd_leaf()``: a page of what a PMD maps; the reference is one of the whole folio."""
+    if orig.folio is None or not orig.write:
+        return None
+    got = await folio_try_get(orig.folio)
+    if not got:
+        return None
+    await step("pmdp_get", vma, index, target=("pmd", vma.number))
+    if vma.table(index).huge == orig:
+        return orig.folio
+    await folio_put(orig.folio)
+    return None
+
+
 async def pin_user_pages_fast(vma: Vma, index: int) -> Folio | None:
     """``pin_user_pages_fast(FOLL_WRITE)`` of one page: the fast way, else by faulting it in (__get_user_pages()).
 
@@ -89,7 +106,7 @@ async def pin_user_pages_fast(vma: Vma, index: int) -> Folio | None:
         if found is None:
             await up_read(vma.mm.mmap_lock)
             return None
-        folio = await _follow_page_pte(vma, index)
+        folio = await _follow_pmd_mask(vma, index)
         if folio is not None:
             await up_read(vma.mm.mmap_lock)
             return folio
@@ -100,6 +117,24 @@ async def pin_user_pages_fast(vma: Vma, index: int) -> Folio | None:
         await up_read(vma.mm.mmap_lock)
         if error:
             return None
+
+
+async def _follow_pmd_mask(vma: Vma, index: int) -> Folio | None:
+    """``follow_pmd_mask()``: what is mapped, with a reference: follow_huge_pmd(), or follow_page_pte()."""
+    table = vma.table(index)
+    if table.huge is None:
+        return await _follow_page_pte(vma, index)
+    await spin_lock(vma.mm.pml)
+    huge = table.huge
+    if huge is None:
+        await spin_unlock(vma.mm.pml)
+        return await _follow_page_pte(vma, index)
+    folio = huge.folio if huge.write else None
+    if folio is not None:
+        table.huge = huge._replace(dirty=True)  # touch_pmd()
+        await folio_get(folio)
+    await spin_unlock(vma.mm.pml)
+    return folio
 
 
 async def _follow_page_pte(vma: Vma, index: int) -> Folio | None:

@@ -60,6 +60,7 @@ class Kernel:
     mincore_page: KernelFunction
     gup_fast: KernelFunction
     try_to_unmap: KernelFunction
+    unmap_mapping_folio: KernelFunction
     split_folio: KernelFunction
     migrate_folio: KernelFunction
     folio_migrate_mapping: KernelFunction

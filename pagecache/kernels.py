@@ -66,6 +66,7 @@ from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
 from pagecache.vmscan import remove_mapping
 from pagecache.xarray.create import create_range
 from pagecache.xarray.walk import find, xas_descend
+from pagecache.zap import unmap_mapping_folio
 
 __all__ = [
     "FUZZED",
@@ -106,6 +107,7 @@ LINUX_6_2: Final = Kernel(
     mincore_page=mincore_page,
     gup_fast=gup_fast,
     try_to_unmap=try_to_unmap,
+    unmap_mapping_folio=unmap_mapping_folio,
     split_folio=split_folio,
     migrate_folio=migrate_folio_6_6,
     folio_migrate_mapping=folio_migrate_mapping,

@@ -6,7 +6,7 @@ from pagecache.folio import folio_put, folio_unlock
 from pagecache.locks import down_read, up_read
 from pagecache.mm import Vma, find_vma
 from pagecache.shmem import SGP_NOALLOC
-from pagecache.userfaultfd import mfill_atomic_install_pte, wake_userfault
+from pagecache.userfaultfd import mfill_atomic_install_pte, mfill_pmd_leaf, wake_userfault
 
 __all__ = ["mfill_atomic_continue"]
 
@@ -23,6 +23,10 @@ async def mfill_atomic_continue(vma: Vma, index: int) -> int | str:
     if found is None or not vma.uffd_registered or not vma.maps(index):
         await up_read(vma.mm.mmap_lock)
         return "ENOENT"
+    huge = await mfill_pmd_leaf(vma, index)
+    if huge:
+        await up_read(vma.mm.mmap_lock)
+        return "EEXIST"
     error = await _mfill_atomic_pte_continue(vma, index)
     await up_read(vma.mm.mmap_lock)
     if error:

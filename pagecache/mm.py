@@ -2,7 +2,8 @@
 
 An address is written as the index of the page of the file that it maps, together with the VMA: VMA
 ``v`` maps indices ``v.start`` to ``v.end - 1``.  A page table covers the range of one huge page; each entry
-maps one page, of a small folio or of a huge one.  PMD mappings are left out.
+maps one page, of a small folio or of a huge one.  Instead of a page table there may be a PMD that maps all of a huge
+folio, see :mod:`pagecache.huge_pmd`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ __all__ = [
     "flush_tlb_page",
     "migration_entry_wait",
     "pmdp_collapse_flush",
+    "pte_changed",
     "pte_clear",
     "pte_free_now",
     "pte_install_uffd_wp_if_needed",
     "tlb_remove_table_sync_one",
     "userfaultfd_missing",
-    "zap_page_range",
 ]
 
 
@@ -52,32 +53,40 @@ class Mm:
 
 
 class PageTable:
-    """The page of page-table entries below one PMD, with its split lock.
+    """One PMD, and the page of page-table entries below it, with its split lock.
 
-    ``present`` tells whether the PMD points to it: it comes with the first fault and goes when a
-    collapse retracts it.  ``generation`` counts how often the page of entries went back to the allocator while
+    ``present`` tells whether the PMD points to a page table: it comes with the first fault and goes when a
+    collapse retracts it.  ``huge`` is the PMD if it maps a huge page instead, or stands for one that is being migrated.
+    ``generation`` counts how often the page of entries went back to the allocator while
     a lockless walker could still be reading it.
     """
 
-    __slots__ = ("generation", "present", "ptl")
+    __slots__ = ("generation", "huge", "present", "ptl")
 
     def __init__(self, vma: int, number: int) -> None:
         self.ptl = SpinLock(f"ptl of vma{vma}:{number}", "ptl", vma * 8 + number)
         self.present = False
+        self.huge: Pte | None = None
         self.generation = 0
+
+    @property
+    def none(self) -> bool:
+        """``pmd_none()``."""
+        return not self.present and self.huge is None
 
 
 class Vma:
     """``struct vm_area_struct`` of a shared mapping, with its page table and what the TLB holds of it.
 
     ``ptes`` are the entries that are not none, by index.  ``tlb`` has those through which the CPUs still reach a
-    page: one outlives the page table's until flush_tlb_page().
+    page: one outlives the page table's until flush_tlb_page().  ``huge`` tells whether huge pages are mapped by PMDs.
     ``uffd_waiters`` are the tasks whose faults were reported to the userfaultfd and not yet woken.
     """
 
     __slots__ = (
         "alive",
         "end",
+        "huge",
         "mapping",
         "mm",
         "number",
@@ -90,14 +99,15 @@ class Vma:
         "uffd_waiters",
         "uffd_wp",
     )
-    __fingerprint_skip__: ClassVar = ("end", "start")
+    __fingerprint_skip__: ClassVar = ("end", "huge", "start")
 
-    def __init__(self, number: int, mm: Mm, mapping: AddressSpace, start: int, end: int) -> None:
+    def __init__(self, number: int, mm: Mm, mapping: AddressSpace, start: int, end: int, *, huge: bool = False) -> None:
         self.number = number
         self.mm = mm
         self.mapping = mapping
         self.start = start
         self.end = end
+        self.huge = huge
         self.alive = True
         self.uffd_missing = False
         self.uffd_minor = False
@@ -116,6 +126,21 @@ class Vma:
         """The page table that has the entry for ``index``."""
         return self.tables[index >> self.mapping.hpage_pmd_order]
 
+    def pmd_range(self, index: int) -> range:
+        """The indices that the PMD for ``index`` covers."""
+        order = self.mapping.hpage_pmd_order
+        return range(index >> order << order, (index >> order) + 1 << order)
+
+    def suitable(self, index: int) -> bool:
+        """``thp_vma_suitable_order()``, and ``!vma_thp_disabled()``: may a huge page be mapped here by its PMD?"""
+        there = self.pmd_range(index)
+        return self.huge and self.start <= there.start and there.stop <= self.end
+
+    def entry(self, index: int) -> Pte | None:
+        """What the MMU finds: the PMD if it maps a huge page, else the page-table entry."""
+        huge = self.table(index).huge
+        return self.ptes.get(index) if huge is None else huge
+
     def migrating(self, index: int) -> Folio | None:
         """The folio that is being moved, if the entry for ``index`` is a migration entry."""
         entry = self.ptes.get(index)
@@ -128,8 +153,13 @@ class Vma:
 
     def pte_none_mostly(self, index: int) -> bool:
         """``pte_none_mostly()``: nothing is there, or a marker that a mapping may replace."""
-        entry = self.ptes.get(index)
+        entry = self.entry(index)
         return entry is None or entry.kind == MARKER_UFFD_WP
+
+    def pte_write(self, index: int) -> bool:
+        """``pte_write()``, or ``pmd_write()`` of a huge page."""
+        entry = self.entry(index)
+        return entry is not None and entry.write
 
     def mapped(self, index: int) -> Folio | None:
         """The folio that the page table maps at ``index``; ``None`` unless the entry is present."""
@@ -248,40 +278,3 @@ async def pte_free_now(vma: Vma, index: int) -> None:
     """``pte_free()`` of the page table that was taken out: who still reads it reads what is no page table any more."""
     await step("pte_free", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True)])
     vma.table(index).generation += bool(vma.mm.gup_fast)
-
-
-async def zap_page_range(vma: Vma, start: int, end: int, *, drop_markers: bool = False) -> list[Folio]:
-    """``zap_pte_range()``, table by table: clear, flush, and only then let go of the pages (mmu_gather).
-
-    The page-table lock is taken wherever there is a table, whether or not something is mapped: that is what
-    shmem_mfill_atomic_pte() relies on to "serialize against truncate with the page table lock".  An
-    entry that try_to_unmap() has emptied without a flush so far is flushed, too
-    (flush_tlb_batched_pending()): once munmap() has returned, no CPU reaches the page.
-
-    Write protection outlives the mapping, as a marker, unless ``drop_markers`` (ZAP_FLAG_DROP_MARKER) is set.
-
-    Returns:
-        The folios that were mapped; their references are the caller's to drop.
-    """
-    zapped: list[Folio] = []
-    order = vma.mapping.hpage_pmd_order
-    for number in range(len(vma.tables)):
-        table = vma.tables[number]
-        first, last = max(start, vma.start, number << order), min(end, vma.end, (number + 1) << order)
-        if first >= last or not table.present:
-            continue
-        await spin_lock(table.ptl)
-        for index in range(first, last):
-            if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
-                entry = await pte_clear(vma, index)
-                if not drop_markers:
-                    pte_install_uffd_wp_if_needed(vma, index, entry)
-                if entry.folio is not None:
-                    entry.folio.dirty |= entry.dirty  # folio_mark_dirty()
-                    entry.folio.mapcount -= 1
-                    zapped.append(entry.folio)
-        await spin_unlock(table.ptl)
-        for index in range(first, last):
-            if index in vma.tlb:
-                await flush_tlb_page(vma, index)
-    return zapped

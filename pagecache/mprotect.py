@@ -6,6 +6,7 @@ is mapped: as a PTE_MARKER_UFFD_WP, which the next fault turns into a write-prot
 
 from __future__ import annotations
 
+from pagecache.huge_pmd import split_huge_pmd
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, find_vma, flush_tlb_page, pte_clear
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
@@ -39,11 +40,14 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
     """``uffd_wp_range()`` of one page: change_pmd_range(), change_pte_range(), and the TLB flush of the mmu_gather.
 
     To protect where there is no page table it makes one, to have a place for the marker.  If the table is
-    retracted before its lock is taken, it starts again (EAGAIN).
+    retracted before its lock is taken, it starts again (EAGAIN).  A PMD that maps a huge page is cleared first.
     """
     table = vma.table(index)
     while True:
         await step("pmd_offset", vma, index, target=("pmd", vma.number))
+        if table.huge is not None:
+            # Protection is a matter of page-table entries: pgtable_split_needed().
+            await split_huge_pmd(vma, index)
         if not table.present:
             if not protect:
                 return ""
@@ -52,7 +56,7 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
             )
             if current.failing:
                 return "ENOMEM"
-            table.present = True
+            table.present = table.huge is None
         await spin_lock(table.ptl)
         if table.present:
             break

@@ -14,7 +14,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from pagecache.collapse.scan import madvise_collapse
+from pagecache.collapse.madvise import madvise_collapse
 from pagecache.fault import access
 from pagecache.filemap import SEEK_DATA, SEEK_HOLE
 from pagecache.folio import ZERO, folio_put

@@ -1,4 +1,4 @@
-"""A page-table entry (``pte_t``), and what the memory management unit does with it.
+"""A page-table entry (``pte_t``; ``pmd_t``, if it maps a huge page), and what the memory management unit does with it.
 
 The MMU is that of x86.  A TLB entry carries the permission and the dirty bit that the page table had when it was
 walked.  The first store through an entry that is not dirty walks again and sets the dirty bit in the page table, in
@@ -41,11 +41,13 @@ class Pte(NamedTuple):
     """Of an entry that is not present: MIGRATION, HWPOISON or MARKER_UFFD_WP."""
     migrating: Folio | None = None
     """The folio that a migration entry stands for."""
+    huge: bool = False
+    """Is it a PMD, for all the pages of a huge folio?"""
 
     def __str__(self) -> str:
         if self.folio is None:
             return f"{self.kind} of {self.migrating}" if self.migrating is not None else self.kind
-        return f"{self.folio}{' wp' if self.uffd_wp else '' if self.write else ' ro'}"
+        return f"{self.folio}{' wp' if self.uffd_wp else '' if self.write else ' ro'}{' huge' if self.huge else ''}"
 
 
 def pte_target(index: int) -> Target:
@@ -57,15 +59,23 @@ def translate(vma: Vma, index: int, *, write: bool) -> Folio | None:
     """What a load or store at the address reaches: ``None`` for a page fault.  Part of the step of the access."""
     entry = vma.tlb.get(index)
     if entry is None:
-        entry = vma.ptes.get(index)
+        entry = vma.entry(index)
         if entry is None or entry.folio is None:
             return None
     if write and not (entry.write and entry.dirty):
-        entry = vma.ptes.get(index)
+        entry = vma.entry(index)
         if entry is None or entry.folio is None or not entry.write:
             vma.tlb.pop(index, None)  # a page fault invalidates the entry that led to it
             return None
         if not entry.dirty:
-            entry = vma.ptes[index] = entry._replace(dirty=True)
+            entry = entry._replace(dirty=True)
+            if entry.huge:
+                vma.table(index).huge = entry
+            else:
+                vma.ptes[index] = entry
+    if entry.huge:
+        # One TLB entry for all of it; where an older one has not been flushed, that may be used as well.
+        for one in vma.pmd_range(index):
+            vma.tlb.setdefault(one, entry)
     vma.tlb[index] = entry
     return entry.folio

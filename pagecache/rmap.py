@@ -1,11 +1,17 @@
-"""Finding and removing the page-table entries that map a folio (``mm/rmap.c``, ``mm/memory.c``)."""
+"""Finding and removing the page-table entries that map a folio (``mm/rmap.c``)."""
 
 from __future__ import annotations
 
-from pagecache.folio import Folio, drop_references, folio_put
+from pagecache.folio import Folio, drop_references
+from pagecache.huge_pmd import (
+    remove_migration_pmd,
+    set_pmd_migration_entry,
+    split_huge_pmd_of_folio,
+    sync_with_folio_pmd_zap,
+)
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed, zap_page_range
+from pagecache.mm import flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
 
@@ -14,7 +20,6 @@ __all__ = [
     "try_to_migrate",
     "try_to_unmap",
     "try_to_unmap_flush",
-    "unmap_mapping_range",
 ]
 
 
@@ -34,6 +39,12 @@ async def try_to_unmap(
         await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
+        if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
+            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number))
+            if vma.table(folio.index).huge is not None:
+                await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
+            elif vma.table(folio.index).none:
+                await sync_with_folio_pmd_zap(vma)  # TTU_SYNC
         for index in range(folio.index, folio.next_index):
             # page_vma_mapped_walk() peeks before it takes the lock: an entry can only go away.
             if vma.mapped(index) is not folio:
@@ -63,6 +74,10 @@ async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
+        if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
+            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number))
+            if vma.table(folio.index).huge is not None:
+                await set_pmd_migration_entry(vma, folio)
         for index in range(folio.index, folio.next_index):
             if vma.mapped(index) is not folio:
                 continue
@@ -84,6 +99,10 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
+        if dst.order == mapping.hpage_pmd_order and vma.suitable(dst.index):
+            await step("pmd_offset", vma, dst.index, target=("pmd", vma.number))
+            if vma.table(dst.index).huge is not None:
+                await remove_migration_pmd(vma, src, dst)
         for index in range(dst.index, dst.next_index):
             if vma.migrating(index) is not src:
                 continue
@@ -109,17 +128,3 @@ async def try_to_unmap_flush(mapping: AddressSpace) -> None:
     )
     for vma in mapping.i_mmap:
         vma.tlb.clear()
-
-
-async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int) -> None:
-    """``unmap_mapping_range()``: zap whatever maps indices ``start`` to ``end - 1``, in every VMA.
-
-    It does not lock the folios: a fault may map one again at once.
-    """
-    await down_read(mapping.i_mmap_rwsem)
-    for number in range(len(mapping.i_mmap)):
-        vma = mapping.i_mmap[number]
-        zapped = await zap_page_range(vma, start, end)
-        for position in range(len(zapped)):
-            await folio_put(zapped[position])
-    await up_read(mapping.i_mmap_rwsem)

@@ -15,15 +15,15 @@ from pagecache.locks import (
     up_read,
     up_write,
 )
-from pagecache.mm import Vma, find_vma, zap_page_range
+from pagecache.mm import Vma, find_vma
 from pagecache.pte import pte_target
-from pagecache.rmap import unmap_mapping_range
 from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step
 from pagecache.swap import swap_cache_get_folio
 from pagecache.touched import NRPAGES
 from pagecache.truncate import INFINITY
 from pagecache.xarray import Entry, ValueEntry
+from pagecache.zap import unmap_mapping_range, zap_page_range
 
 __all__ = [
     "do_munmap",
@@ -125,17 +125,40 @@ async def mincore(vma: Vma, index: int) -> int | str:
         return "ENOMEM"
     table = vma.table(index)
     await step("pmd_offset", vma, index, target=("pmd", vma.number))
-    if not table.present:
+    if table.none:
         # mincore_unmapped_range(): no page table, no lock.
         answer: int = await vma.mapping.kernel.mincore_page(vma, index)
     else:
-        # mincore_pte_range() holds the page-table lock around the lookup in the page cache.
-        await spin_lock(table.ptl)
-        answer = 1  # "migration or hwpoison entries are always uptodate"
-        if vma.pte_none_mostly(index):
-            answer = await vma.mapping.kernel.mincore_page(vma, index)
-        await spin_unlock(table.ptl)
+        answer = await _mincore_pte_range(vma, index)
     await up_read(vma.mm.mmap_lock)
+    return answer
+
+
+async def _mincore_pte_range(vma: Vma, index: int) -> int:
+    """``mincore_pte_range()`` of one page: all of what a PMD maps is in core.
+
+    The page-table lock is held around the lookup in the page cache.  If there is no page table by now, the walk starts
+    again (ACTION_AGAIN).
+    """
+    table = vma.table(index)
+    while True:
+        if table.huge is not None:
+            await spin_lock(vma.mm.pml)  # pmd_trans_huge_lock()
+            huge = table.huge
+            await spin_unlock(vma.mm.pml)
+            if huge is not None:
+                return 1
+        await spin_lock(table.ptl)
+        if table.present or not vma.huge:
+            break
+        await spin_unlock(table.ptl)
+        await step("pmd_offset", vma, index, target=("pmd", vma.number))
+        if table.none:
+            return await vma.mapping.kernel.mincore_page(vma, index)  # type: ignore[no-any-return]
+    answer = 1  # "migration or hwpoison entries are always uptodate"
+    if vma.pte_none_mostly(index):
+        answer = await vma.mapping.kernel.mincore_page(vma, index)
+    await spin_unlock(table.ptl)
     return answer
 
 

@@ -8,7 +8,6 @@ from pagecache.filemap import filemap_remove_folio, find_get_entries, find_lock_
 from pagecache.folio import ZERO, Folio, folio_lock, folio_put, folio_unlock
 from pagecache.inode import AddressSpace, Inode, shmem_recalc_inode
 from pagecache.pte import pte_target
-from pagecache.rmap import try_to_unmap
 from pagecache.shmem import SGP_READ
 from pagecache.shmem_swap import shmem_confirm_swap
 from pagecache.step import step
@@ -32,7 +31,7 @@ async def truncate_inode_folio(mapping: AddressSpace, folio: Folio) -> None:
     if folio.mapping is not mapping:
         return
     if folio.mapcount:
-        await try_to_unmap(mapping, folio)  # truncate_cleanup_folio(): unmap_mapping_folio()
+        await mapping.kernel.unmap_mapping_folio(mapping, folio)  # truncate_cleanup_folio()
     folio.dirty = False
     await filemap_remove_folio(mapping, folio)
 

@@ -26,6 +26,7 @@ __all__ = [
     "handle_userfault",
     "mfill_atomic",
     "mfill_atomic_install_pte",
+    "mfill_pmd_leaf",
     "shmem_mfill_atomic_pte",
     "unlock_and_put",
     "userfaultfd_register",
@@ -58,7 +59,7 @@ async def handle_userfault(vmf: Vmf) -> None:
     waiter = (current, index)
     vma.uffd_waiters.append(waiter)
     await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
-    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
+    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.pte_write(index))
     await up_read(vma.mm.mmap_lock)
     vmf.fault_type = "VM_FAULT_RETRY"
     if must_wait and not vmf.waits:
@@ -161,6 +162,12 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
             if copied is not None:
                 await folio_put(copied)
             return "ENOENT"
+        huge = await mfill_pmd_leaf(vma, index)
+        if huge:
+            await up_read(mmap_lock)
+            if copied is not None:
+                await folio_put(copied)
+            return "EEXIST"
         error, copied = await kernel.shmem_mfill_atomic_pte(vma, index, content, copied)
         await up_read(mmap_lock)
         if error != "ENOENT":
@@ -176,6 +183,14 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
         return error  # type: ignore[no-any-return]
     await wake_userfault(vma, index)
     return 0
+
+
+async def mfill_pmd_leaf(vma: Vma, index: int) -> bool:
+    """The look at the PMD in ``mfill_atomic()``: "If the dst_pmd is THP don't override it" (EEXIST)."""
+    if not vma.suitable(index):
+        return False
+    await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number))
+    return vma.table(index).huge is not None
 
 
 async def unlock_and_put(folio: Folio) -> None:
@@ -243,11 +258,17 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
 
 
 async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_allocated: bool = True) -> str:
-    """``mfill_atomic_install_pte()``: map the page, unless the file has shrunk or something is mapped."""
+    """``mfill_atomic_install_pte()``: map the page, unless the file has shrunk or something is mapped.
+
+    EAGAIN if a PMD maps the range by now: pte_offset_map_lock() finds no page table.
+    """
     table = vma.table(index)
     await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True, also=[(PMDS, True)])
-    table.present = True
+    table.present = table.huge is None
     await spin_lock(table.ptl)
+    if table.huge is not None:
+        await spin_unlock(table.ptl)
+        return "EAGAIN"
     # Serialize against truncate with the page-table lock.
     size = await i_size_read(vma.mapping.host)
     if index >= size:

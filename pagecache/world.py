@@ -64,6 +64,7 @@ class VmaSpec:
         minor: for MINOR events?
         wp: for WP events?
         mapped: the indices whose page is in the page table at the start.
+        huge: are huge pages that it covers mapped by PMDs?  One that is mapped at the start as a whole, is so by a PMD.
 
     Raises:
         ValueError: if the range is empty or negative, or ``mapped`` lies outside of it.
@@ -76,6 +77,7 @@ class VmaSpec:
     mapped: tuple[int, ...] = ()
     minor: bool = False
     wp: bool = False
+    huge: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -300,12 +302,22 @@ class World:
 
     def _map(self, spec: VmaSpec) -> None:
         mm = self.mms.setdefault(spec.mm, Mm(spec.mm, len(self.mms)))
-        vma = Vma(len(self.vmas), mm, self.mapping, spec.start, spec.end)
+        vma = Vma(len(self.vmas), mm, self.mapping, spec.start, spec.end, huge=spec.huge)
         vma.uffd_missing, vma.uffd_minor, vma.uffd_wp = spec.missing, spec.minor, spec.wp
         mm.vmas.append(vma)
         self.mapping.i_mmap.append(vma)
         self.vmas.append(vma)
+        whole = [first for first, order in self.spec.large if order == self.spec.hpage_order and vma.suitable(first)]
+        huge = [first for first in whole if set(vma.pmd_range(first)) <= set(spec.mapped)]
+        for first in huge:
+            folio = self.mapping.i_pages.slots[first]
+            assert isinstance(folio, Folio)
+            vma.table(first).huge = Pte(folio, write=True, huge=True)
+            folio.refcount += 1
+            folio.mapcount += 1
         for index in spec.mapped:
+            if vma.table(index).huge is not None:
+                continue
             folio = self.mapping.i_pages.slots[index]
             assert isinstance(folio, Folio)  # WorldSpec allows to map data only
             vma.ptes[index] = Pte(folio, write=True)  # as a load has left it

@@ -51,8 +51,10 @@ ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
 PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others
 NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody looks at
 MISSING: Final = (0.4, 0.7)  # the first VMA, the others
-OTHER_MODES: Final = ((False, False), (True, False), (False, True))  # minor, wp
-OTHER_MODE: Final = 0.05
+USUAL: Final = ((False, False, False),)  # minor, wp, huge
+PMDS: Final = ((False, False, True),)  # huge pages are mapped by them
+OTHER_MODES: Final = tuple((minor, not minor, huge) for huge in (False, True) for minor in (True, False))
+OTHER_MODE: Final = 0.06
 MMS: Final = "ABCD"
 FILE: Final = 0.08  # a regular file
 FILE_PAGES: Final = (FILE_STATES[:2], FILE_STATES[2:])  # dirty, or evicted
@@ -60,7 +62,7 @@ LARGE: Final = 0.25  # where data lies side by side, some of it is in large foli
 IN_ONE: Final = LARGE_STATES
 
 Range = tuple[int, int]
-Modes = tuple[bool, bool]
+Modes = tuple[bool, bool, bool]
 
 
 def feature(draw: Draw, features: Features, name: str, usual: Callable[[], T]) -> T:
@@ -158,17 +160,20 @@ def _vma(
     # A choice without a meaning where there is no userfaultfd, lest such a world be shorter, hence simpler.
     registered = MISSING[min(number, 1)] if backing == "shmem" else NEVER
     missing = feature(draw, features, "vma.missing", lambda: draw.boolean(registered, like.missing))
-    minor, wp = _other_modes(draw, features, missing or backing != "shmem", (like.minor, like.wp))
+    like_modes = (like.minor, like.wp, like.huge)
+    minor, wp, huge = _other_modes(draw, features, missing or backing != "shmem", like_modes)
     data = tuple(index for index in range(start, end) if pages[index] in CACHED)
-    return VmaSpec(mm, start, end, missing, draw.subset(data, like.mapped), minor, wp)
+    mapped = draw.subset(data, like.mapped)
+    return VmaSpec(mm, start, end, missing, mapped, minor, wp, huge)
 
 
 def _other_modes(draw: Draw, features: Features, missing: bool, like: Modes) -> Modes:
-    """Is it registered for MINOR, or for WP events?"""
-    if "vma.minor" in features or "vma.wp" in features:
+    """Is it registered for MINOR, or for WP events?  Are huge pages mapped by PMDs?"""
+    if not features.keys().isdisjoint(("vma.minor", "vma.wp", "vma.huge")):
         minor = feature(draw, features, "vma.minor", lambda: False)
-        return minor, feature(draw, features, "vma.wp", lambda: False)
-    return draw.mostly(OTHER_MODES[:1], () if missing else OTHER_MODES[1:], OTHER_MODE, like)
+        wp = feature(draw, features, "vma.wp", lambda: False)
+        return minor, wp, feature(draw, features, "vma.huge", lambda: False)
+    return draw.mostly(USUAL, PMDS if missing else PMDS + OTHER_MODES, OTHER_MODE, like)
 
 
 @functools.cache

@@ -79,7 +79,8 @@ def world_facts(world: WorldSpec) -> list[tuple[str, str]]:
     for number, vma in enumerate(world.vmas):
         mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
         missing = ", userfaultfd MISSING" if vma.missing else ""
-        facts.append((f"vma{number}", f"process {vma.mm}, pages {vma.start} to {vma.end - 1}{mapped}{missing}"))
+        huge = ", huge pages by PMDs" if vma.huge else ""
+        facts.append((f"vma{number}", f"process {vma.mm}, pages {vma.start} to {vma.end - 1}{mapped}{missing}{huge}"))
     return facts
 
 

@@ -67,7 +67,7 @@ def _vma(vma: Vma) -> dict[str, Any]:
         "wp": vma.uffd_wp,
         "waiting": [f"{task} at {index}" for task, index in vma.uffd_waiters],
         "pages": [
-            {"index": index, "pte": _name(vma.ptes.get(index)), "tlb": _name(vma.tlb.get(index))}
+            {"index": index, "pte": _name(vma.entry(index)), "tlb": _name(vma.tlb.get(index))}
             for index in range(vma.start, vma.end)
         ],
     }

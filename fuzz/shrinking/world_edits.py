@@ -174,7 +174,7 @@ def fewer_vmas(case: Case) -> Iterator[Case]:
 
 
 def simpler_vmas(case: Case) -> Iterator[Case]:
-    """Each VMA of the first process, over the whole file, not registered, with nothing or with less mapped."""
+    """Each VMA of the first process, over the whole file, not registered, without PMDs, with nothing or less mapped."""
 
     def simpler(vma: VmaSpec) -> Iterator[VmaSpec]:
         yield replace(vma, mm="A")
@@ -182,6 +182,7 @@ def simpler_vmas(case: Case) -> Iterator[Case]:
         yield replace(vma, missing=False)
         yield replace(vma, minor=False)
         yield replace(vma, wp=False)
+        yield replace(vma, huge=False)
         yield replace(vma, mapped=())
         for gone in vma.mapped:
             yield replace(vma, mapped=tuple(index for index in vma.mapped if index != gone))

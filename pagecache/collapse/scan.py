@@ -1,8 +1,8 @@
 """What all collapses share: results, the scan before, the page tables after (``mm/khugepaged.c``).
 
-madvise(MADV_COLLAPSE) is the caller.  It looks at the VMA under the mmap_lock and keeps only the file;
-hpage_collapse_scan_file() releases the lock and looks the range over without any lock; then
-collapse_file(), a file of its own for each protocol, does the work.
+madvise(MADV_COLLAPSE) is the caller (:mod:`pagecache.collapse.madvise`).  hpage_collapse_scan_file() releases its
+mmap_lock and looks the range over without any lock; then collapse_file(), a file of its own for each protocol, does
+the work.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.filemap import spin_while_frozen
-from pagecache.folio import Folio, folio_lock, folio_put, folio_ref_count, folio_try_get, folio_unlock
+from pagecache.folio import Folio, folio_put, folio_ref_count, folio_try_get
 from pagecache.inode import AddressSpace
 from pagecache.locks import (
     down_read,
@@ -23,11 +23,10 @@ from pagecache.locks import (
     up_read,
     up_write,
 )
-from pagecache.mm import Mm, Vma, find_vma, pmdp_collapse_flush, pte_free_now, tlb_remove_table_sync_one
-from pagecache.regular.backing import inode_is_open_for_write
+from pagecache.mm import Mm, Vma, pmdp_collapse_flush, pte_free_now, tlb_remove_table_sync_one
 from pagecache.shmem import alloc_folio
 from pagecache.step import step
-from pagecache.xarray import Entry, XaState, xa_is_retry, xas_load, xas_reload, xas_retry, xas_set
+from pagecache.xarray import XaState, xa_is_retry, xas_load, xas_reload, xas_retry, xas_set
 
 __all__ = [
     "SCAN_ALLOC_HUGE_PAGE_FAIL",
@@ -54,7 +53,6 @@ __all__ = [
     "file_backed_vma_is_retractable",
     "hpage_collapse_scan_file_4_8",
     "hpage_collapse_scan_file_2026",
-    "madvise_collapse",
     "no_read_only_thp_for_fs",
     "retract_page_tables_4_8",
     "retract_page_tables_6_6",
@@ -79,19 +77,6 @@ SCAN_PAGE_DIRTY_OR_WRITEBACK: Final = "SCAN_PAGE_DIRTY_OR_WRITEBACK"
 SCAN_PAGE_FILLED: Final = "SCAN_PAGE_FILLED"
 SCAN_STORE_FAILED: Final = "SCAN_STORE_FAILED"
 
-_ERRNO: Final = {
-    SCAN_ALLOC_HUGE_PAGE_FAIL: "ENOMEM",
-    SCAN_CGROUP_CHARGE_FAIL: "EBUSY",
-    SCAN_EXCEED_NONE_PTE: "EBUSY",
-    SCAN_PAGE_COUNT: "EAGAIN",
-    SCAN_PAGE_LOCK: "EAGAIN",
-    SCAN_PAGE_LRU: "EAGAIN",
-    SCAN_DEL_PAGE_LRU: "EAGAIN",
-    SCAN_PAGE_FILLED: "EAGAIN",
-    SCAN_PAGE_DIRTY_OR_WRITEBACK: "EAGAIN",
-}
-"""madvise_collapse_errno() as of 6.4; every other failure is EINVAL."""
-
 
 class Rollback(Exception):  # noqa: N818 - the kernel's label, not an error of ours
     """``goto rollback``, with the result that is to be returned."""
@@ -113,40 +98,6 @@ class CollapseControl:
         self.vma = vma
 
 
-async def madvise_collapse(vma: Vma, start: int) -> int | str:
-    """``madvise_collapse()`` of the one huge page that starts at ``start``.
-
-    Returns:
-        0, or an error.
-
-    Leaves out mapping the new page by a PMD: a collapse that succeeded has succeeded.
-    """
-    mm, mapping = vma.mm, vma.mapping
-    await down_read(mm.mmap_lock)
-    found = find_vma(vma)
-    if found is None or not (vma.start <= start and start + (1 << mapping.hpage_pmd_order) <= vma.end):
-        await up_read(mm.mmap_lock)
-        return "EINVAL"
-    if mapping.regular is not None:
-        enabled = await _file_thp_enabled(mapping)
-        if not enabled:
-            await up_read(mm.mmap_lock)
-            return "EINVAL"
-    # hpage_collapse_scan_file() releases the mmap_lock; its callers do so just before in the kernel.
-    result = await mapping.kernel.hpage_collapse_scan_file(mm, mapping, start, CollapseControl(vma))
-    if result == SCAN_PTE_MAPPED_HUGEPAGE:
-        result = await _collapse_pte_mapped_thp(vma, start)
-    return 0 if result == SCAN_SUCCEED else _ERRNO.get(result, "EINVAL")
-
-
-async def _file_thp_enabled(mapping: AddressSpace) -> bool:
-    """``file_thp_enabled()``: may pages of this regular file be collapsed?  Not while it is open for writing."""
-    if mapping.kernel.collapse_regular_file is no_read_only_thp_for_fs:
-        return False
-    writers = await inode_is_open_for_write(mapping)
-    return not writers
-
-
 async def no_read_only_thp_for_fs(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
     """A kernel without ``CONFIG_READ_ONLY_THP_FOR_FS``, or a protocol that is modelled for shmem only."""
     await step("file_thp_enabled", mm.name, mapping.nrpages, start, cc.vma)
@@ -158,26 +109,6 @@ async def _collapse_huge_page(mm: Mm, mapping: AddressSpace, start: int, cc: Col
     kernel = mapping.kernel
     collapse = kernel.collapse_file if mapping.regular is None else kernel.collapse_regular_file
     return await collapse(mm, mapping, start, cc)  # type: ignore[no-any-return]
-
-
-async def _collapse_pte_mapped_thp(vma: Vma, start: int) -> str:
-    """``collapse_pte_mapped_thp()``: somebody was faster; is there still a huge page?"""
-    mapping = vma.mapping
-    await down_write(vma.mm.mmap_lock)
-    found = find_vma(vma)
-    if found is None:
-        await up_write(vma.mm.mmap_lock)
-        return SCAN_VMA_CHECK
-    result = SCAN_FAIL
-    entry: Entry = await mapping.kernel.filemap_get_entry(mapping, start)
-    if isinstance(entry, Folio):
-        await folio_lock(entry)
-        if entry.mapping is mapping and entry.order == mapping.hpage_pmd_order:
-            result = SCAN_SUCCEED
-        await folio_unlock(entry)
-        await folio_put(entry)
-    await up_write(vma.mm.mmap_lock)
-    return result
 
 
 async def alloc_charge_folio(mapping: AddressSpace) -> tuple[str, Folio | None]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from pagecache.inode import Inode, i_size_write
 from pagecache.locks import down_write, up_write
-from pagecache.rmap import unmap_mapping_range
 from pagecache.truncate import INFINITY
+from pagecache.zap import unmap_mapping_range
 
 __all__ = ["shmem_setattr"]
 

@@ -22,7 +22,9 @@ __all__ = ["UndisturbedCollapseWatcher"]
 class UndisturbedCollapseWatcher(Watcher):
     """No operation is under way besides the collapse, and the whole range holds data below ``i_size``.
 
-    A regular file must not be open for writing, and no page dirty.
+    A regular file must not be open for writing, and no page dirty.  Where it ends with a PMD, the mapping must not be
+    registered for WP events: the page table is kept then, for its markers, and the collapse that has been made is
+    reported as EINVAL (SCAN_PTE_UFFD_WP).
 
     XX Ranges with holes are left out: whether they may be filled depends on userfaultfd.
 
@@ -63,6 +65,8 @@ class UndisturbedCollapseWatcher(Watcher):
         vma = world.vmas[operation.vma]
         behind = operation.start + (1 << world.spec.hpage_order)
         if not (vma.alive and vma.start <= operation.start and behind <= vma.end and behind <= world.inode.i_size):
+            return False
+        if vma.huge and vma.uffd_wp:
             return False
         file = world.mapping.regular
         if file is not None and (file.i_writecount or world.kernel.collapse_regular_file is no_read_only_thp_for_fs):

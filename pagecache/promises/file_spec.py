@@ -180,6 +180,7 @@ class Behaviour:
         tag: the content that it writes, if it writes.
         within: does its VMA map its page at all?
         hpage_nr: HPAGE_PMD_NR in this world.
+        pmds: may its VMA map huge pages by PMDs?
 
     ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
     among themselves they run one after the other.  One that ``removes`` takes pages out of the file.
@@ -194,13 +195,15 @@ class Behaviour:
     tag: str
     within: bool = True
     hpage_nr: int = 2
+    pmds: bool = False
 
     @classmethod
     def of_call(cls, spec: WorldSpec, task: Task, number: int, operation: Operation) -> Behaviour:
         """The behaviour of ``task``'s ``number``-th operation in a world made from ``spec``."""
         index, vma = getattr(operation, "index", None), getattr(operation, "vma", None)
         within = index is None or vma is None or spec.vmas[vma].start <= index < spec.vmas[vma].end
-        return cls(operation, task.number, f"{task.name}.{number}", within, 1 << spec.hpage_order)
+        pmds = vma is not None and spec.vmas[vma].huge
+        return cls(operation, task.number, f"{task.name}.{number}", within, 1 << spec.hpage_order, pmds)
 
     @property
     def bit(self) -> int:

@@ -197,6 +197,16 @@ class Looking(Behaviour):
                 yield done(int(not has_data(cell))), size, cell
 
 
+def _where_a_pmd_maps_it(size: int, cell: Cell) -> Iterator[Outcome]:
+    """An ioctl() of a userfaultfd does not split a huge page that is mapped by a PMD.
+
+    It says EEXIST before it looks at anything else, or EAGAIN if the PMD comes in between.
+    """
+    if has_data(cell):
+        yield done("EEXIST"), size, cell
+        yield done("EAGAIN"), size, cell
+
+
 class Supplying(Behaviour):
     """``UFFDIO_COPY`` and ``UFFDIO_ZEROPAGE`` of one page: shmem_mfill_atomic_pte().
 
@@ -228,6 +238,8 @@ class Supplying(Behaviour):
             return
         if moment.may_fail:
             yield done(ANY_ERROR), size, cell
+        if self.pmds:
+            yield from _where_a_pmd_maps_it(size, cell)
         if phase == FIRST:
             yield done("EFAULT") if beyond else ("checked",), size, cell
         elif cell.content == HOLE:
@@ -256,6 +268,8 @@ class Continuing(Behaviour):
             return
         if moment.may_fail:
             yield done(ANY_ERROR), size, cell
+        if self.pmds:
+            yield from _where_a_pmd_maps_it(size, cell)
         if beyond:
             yield done("EFAULT" if phase == ("found",) else "EINVAL"), size, cell
             return
@@ -278,7 +292,8 @@ class Collapsing(Behaviour):
     if it fails then (shmem_get_folio(SGP_NOALLOC)), and fills all holes if it succeeds.
     The holes are filled one by one, since xas_store() publishes a multi-index entry slot by slot and lockless
     readers may see some of it; but once one is filled the collapse does not fail any more.
-    Any error is possible at any time before: MADV_COLLAPSE is best effort.
+    Any error is possible at any time before: MADV_COLLAPSE is best effort.  Where a PMD is to map the huge page, that
+    may fail afterwards, for example if somebody has split it again: then there is an error although holes are filled.
     """
 
     __slots__ = ()
@@ -288,6 +303,8 @@ class Collapsing(Behaviour):
         if phase == FIRST:
             yield done(ANY_ERROR), moment.size, cell
             yield ("commit",), moment.size, cell
+        elif self.pmds:
+            yield done(ANY_ERROR), moment.size, cell
 
     def span(self, phase: Phase) -> Sequence[int]:
         del phase

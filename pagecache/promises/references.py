@@ -13,9 +13,11 @@ from pagecache.promises.promise import Watcher
 from pagecache.xarray import ValueEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from pagecache.mm import Vma
     from pagecache.operations import Operation
+    from pagecache.pte import Pte
     from pagecache.step import Task
     from pagecache.world import World
 
@@ -30,8 +32,16 @@ def _swap_slots(world: World, folio: Folio) -> int:
     return sum(slot.cache is folio for slot in world.mapping.swap.slots)
 
 
+def _entries(vma: Vma) -> Iterator[tuple[int, Pte]]:
+    """The page-table entries, and the PMDs that map huge pages, each at its first index."""
+    yield from sorted(vma.ptes.items())
+    for number, table in enumerate(vma.tables):
+        if table.huge is not None:
+            yield number << vma.mapping.hpage_pmd_order, table.huge
+
+
 def _ptes(world: World, folio: Folio) -> int:
-    return sum(entry.folio is folio for vma in world.vmas for entry in vma.ptes.values())
+    return sum(entry.folio is folio for vma in world.vmas for _, entry in _entries(vma))
 
 
 class ReferenceWatcher(Watcher):
@@ -44,14 +54,12 @@ class ReferenceWatcher(Watcher):
         del pending
         world = self.world
         for vma in world.vmas:
-            for index in sorted(vma.ptes):
-                folio = vma.mapped(index)
-                if folio is not None and folio.freed:
-                    return f"in the end {vma} maps index {index} to {folio}, which has been freed"
-            for index in sorted(vma.ptes):
-                folio = vma.migrating(index)
-                if folio is not None:
-                    what = f"a migration entry for {folio} at index {index}, and nobody migrates it"
+            for index, entry in _entries(vma):
+                if entry.folio is not None and entry.folio.freed:
+                    return f"in the end {vma} maps index {index} to {entry.folio}, which has been freed"
+            for index, entry in _entries(vma):
+                if entry.migrating is not None:
+                    what = f"a migration entry for {entry.migrating} at index {index}, and nobody migrates it"
                     return f"in the end {vma} has {what}"
         for folio in world.memory.live():
             slots, ptes = _slots(world, folio), _ptes(world, folio)

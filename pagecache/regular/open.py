@@ -10,8 +10,8 @@ from pagecache.inode import AddressSpace
 from pagecache.locks import down_write, up_write
 from pagecache.regular.backing import filemap_nr_thps, get_write_access, put_write_access, regular
 from pagecache.regular.truncate import truncate_inode_pages
-from pagecache.rmap import unmap_mapping_range
 from pagecache.truncate import INFINITY
+from pagecache.zap import unmap_mapping_range
 
 __all__ = ["close", "do_dentry_open", "open_for_write"]
 

@@ -9,10 +9,10 @@ from pagecache.locks import down_write, up_write
 from pagecache.regular.backing import get_write_access, put_write_access, regular
 from pagecache.regular.read import filemap_lock_folio
 from pagecache.regular.write import folio_wait_writeback
-from pagecache.rmap import unmap_mapping_range
 from pagecache.step import step
 from pagecache.truncate import INFINITY, truncate_inode_folio, truncate_inode_partial_folio
 from pagecache.xarray import XaState, xa_cmpxchg
+from pagecache.zap import unmap_mapping_range
 
 __all__ = ["truncate_inode_pages", "vfs_truncate"]
 

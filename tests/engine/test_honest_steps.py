@@ -19,12 +19,38 @@ from fuzz.search.draws import RandomDraw
 from fuzz.search.fingerprint import Fingerprinter
 from fuzz.search.visible import Action, conflict, take
 from fuzz.subject import Subject
+from pagecache.history import Focus
 from pagecache.kernels import KERNELS_BY_NAME
-from strategies.cases import swarmed
+from pagecache.operations import (
+    Collapse,
+    Load,
+    Migrate,
+    Mincore,
+    Munmap,
+    PinWrite,
+    Read,
+    Split,
+    Store,
+    Truncate,
+    UffdWriteProtect,
+)
+from strategies.case import Case
+from strategies.cases import focused, swarmed
 
 SWAPS = 500
 WALKS = 3
 SWAPS_OF_A_WALK = 6
+
+HUGE = Focus(
+    (Collapse, Load, Mincore, Migrate, Munmap, PinWrite, Read, Split, Store, Truncate, UffdWriteProtect),
+    {
+        "vma.huge": (True,),
+        "vma.wp": (True, False),
+        "vma.missing": (False,),
+        "pages": ("data",),
+        "hpage_order": (1,),
+    },
+)
 
 Make = Callable[[], Execution]
 
@@ -85,18 +111,17 @@ def swapped(make: Make, before: Sequence[int], fingerprinter: Fingerprinter, ran
     return independent
 
 
-@pytest.mark.parametrize("kernel", ["linux-6.2", "stevens-v5", "linux-6.4", "linux-2026", "linux-2026-mended"])
-def test_steps_name_all_that_they_touch(kernel: str) -> None:
-    random = Random(len(kernel))
+def swap_steps(kernel: str, draw: Callable[[], Case], random: Random) -> None:
+    """Swap SWAPS times in runs of random cases."""
     subject = Subject(KERNELS_BY_NAME[kernel], ())
     swaps = 0
     while swaps < SWAPS:
-        case = swarmed(RandomDraw(random), kernel)
+        case = draw()
         if len(case.program.tasks) < 2:
             continue
 
-        def make(case: object = case) -> Execution:
-            return subject.execution(case)  # type: ignore[arg-type]
+        def make(case: Case = case) -> Execution:
+            return subject.execution(case)
 
         fingerprinter = Fingerprinter()
         for _ in range(WALKS):
@@ -104,3 +129,17 @@ def test_steps_name_all_that_they_touch(kernel: str) -> None:
             for _ in range(SWAPS_OF_A_WALK):
                 before = choices[: random.randrange(len(choices))] if choices else []
                 swaps += swapped(make, before, fingerprinter, random)
+
+
+@pytest.mark.parametrize("kernel", ["linux-6.2", "stevens-v5", "linux-6.4", "linux-2026", "linux-2026-mended"])
+def test_steps_name_all_that_they_touch(kernel: str) -> None:
+    random = Random(len(kernel))
+
+    swap_steps(kernel, lambda: swarmed(RandomDraw(random), kernel), random)
+
+
+@pytest.mark.parametrize("kernel", ["linux-6.2", "linux-2026-mended"])
+def test_so_do_those_about_huge_pages_that_are_mapped_by_pmds(kernel: str) -> None:
+    random = Random(len(kernel))
+
+    swap_steps(kernel, lambda: focused(RandomDraw(random), kernel, HUGE), random)

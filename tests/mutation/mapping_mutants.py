@@ -37,8 +37,7 @@ MAPPING_MUTANTS: Final = (
         "lock",
         """
 +    await folio_unlock(folio)
-     table = vma.table(index)
-     if not table.present:
+     if table.none:
          current = await step(
 @@
      folio.dirty |= vmf.write  # fault_dirty_shared_page()
@@ -148,23 +147,23 @@ MAPPING_MUTANTS: Final = (
     ),
     Mutant(
         "zap-drops-pages-before-it-flushes",
-        "mm.py",
+        "zap.py",
         "order",
         """
--            if index in vma.tlb:
--                await flush_tlb_page(vma, index)
-+            await step("flush_tlb_page", vma, index)
+-        if index in vma.tlb:
+-            await flush_tlb_page(vma, index)
++        await step("flush_tlb_page", vma, index)
 """,
     ),
     Mutant(
         "zap-one-page-too-few",
-        "mm.py",
+        "zap.py",
         "bound",
         """
--        for index in range(first, last):
--            if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
-+        for index in range(first, last - 1):
-+            if index in vma.ptes:
+-    for index in range(first, last):
+-        if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
++    for index in range(first, last - 1):
++        if index in vma.ptes:
 """,
     ),
     Mutant(
@@ -191,7 +190,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
--    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
+-    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.pte_write(index))
 +    must_wait = True
 """,
     ),
@@ -204,7 +203,7 @@ MAPPING_MUTANTS: Final = (
 -    waiter = (current, index)
 -    vma.uffd_waiters.append(waiter)
      await step("userfaultfd_must_wait", vma, index, target=pte_target(index))
-     must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
+     must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.pte_write(index))
 +    current = await step("handle_userfault", vma, index, target=_uffd(vma), writes=True)
 +    waiter = (current, index)
 +    vma.uffd_waiters.append(waiter)
@@ -215,7 +214,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "lock",
         """
-     must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
+     must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.pte_write(index))
 -    await up_read(vma.mm.mmap_lock)
      vmf.fault_type = "VM_FAULT_RETRY"
 @@

@@ -69,7 +69,7 @@ MIGRATE_MUTANTS: Final = (
 -    for number in range(len(mapping.i_mmap)):
 +    for number in range(len(mapping.i_mmap[:1])):
          vma = mapping.i_mmap[number]
-         for index in range(dst.index, dst.next_index):
+         if dst.order == mapping.hpage_pmd_order and vma.suitable(dst.index):
 """,
     ),
     Mutant(
@@ -174,12 +174,12 @@ MIGRATE_MUTANTS: Final = (
     ),
     Mutant(
         "zap-leaves-migration-entries",
-        "mm.py",
+        "zap.py",
         "flag",
         """
-                 entry = await pte_clear(vma, index)
-+                if entry.migrating is not None:
-+                    vma.ptes[index] = entry
+             entry = await pte_clear(vma, index)
++            if entry.migrating is not None:
++                vma.ptes[index] = entry
 """,
     ),
     Mutant(
@@ -187,7 +187,7 @@ MIGRATE_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
--    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.ptes[index].write)
+-    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.pte_write(index))
 +    must_wait = vma.mapped(index) is None
 """,
     ),

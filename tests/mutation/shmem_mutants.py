@@ -196,9 +196,9 @@ SHMEM_MUTANTS: Final = (
         "syscalls.py",
         "lock",
         """
-         if vma.pte_none_mostly(index):
-             answer = await vma.mapping.kernel.mincore_page(vma, index)
--        await spin_unlock(table.ptl)
+     if vma.pte_none_mostly(index):
+         answer = await vma.mapping.kernel.mincore_page(vma, index)
+-    await spin_unlock(table.ptl)
 """,
     ),
     Mutant(

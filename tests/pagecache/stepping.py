@@ -157,6 +157,6 @@ def snapshot(where: World) -> dict[str, object]:
             vma.uffd_missing,
             tuple(vma.uffd_waiters),
             tuple(sorted(vma.ptes.items())),
-            tuple((table.present, table.ptl.owner) for table in vma.tables),
+            tuple((table.present, table.huge, table.ptl.owner) for table in vma.tables),
         )
     return seen

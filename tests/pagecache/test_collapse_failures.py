@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from stepping import DATA_DATA, DATA_HOLE, Hand, K, contents, folio_at, run, snapshot, untidy, world
 
+from pagecache.collapse.madvise import madvise_collapse
 from pagecache.collapse.scan import (
     SCAN_ALLOC_HUGE_PAGE_FAIL,
     SCAN_CGROUP_CHARGE_FAIL,
@@ -25,7 +26,6 @@ from pagecache.collapse.scan import (
     SCAN_SUCCEED,
     SCAN_TRUNCATED,
     CollapseControl,
-    madvise_collapse,
 )
 from pagecache.kernels import KERNELS
 from pagecache.step import KernelBug, Oops, Task

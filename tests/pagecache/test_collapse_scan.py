@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from stepping import DATA_DATA, DATA_HOLE, Hand, K, contents, folio_at, run, snapshot, untidy, world
 
+from pagecache.collapse.madvise import madvise_collapse
 from pagecache.collapse.scan import (
     SCAN_EXCEED_SWAP_PTE,
     SCAN_PAGE_COMPOUND,
@@ -15,7 +16,6 @@ from pagecache.collapse.scan import (
     CollapseControl,
     hpage_collapse_scan_file_4_8,
     hpage_collapse_scan_file_2026,
-    madvise_collapse,
     retract_page_tables_4_8,
     retract_page_tables_6_6,
 )

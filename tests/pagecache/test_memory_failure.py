@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from stepping import DATA_DATA, Hand, K, contents, folio_at, run, untidy, world
 
+from pagecache.folio import folio_lock
 from pagecache.memory_failure import generic_error_remove_folio, memory_failure
 from pagecache.operations import Collapse, Load, MemoryFailure, PunchHole, Read, SeekData, Write
 from pagecache.step import Task
@@ -101,11 +102,9 @@ def test_somebody_elses_reference_is_reported(here: World) -> None:
 def test_a_file_with_another_copy_drops_the_page(here: World) -> None:
     folio = folio_at(here, 0)
     folio.refcount += 1
-    taking = Hand(generic_error_remove_folio(here.mapping, folio))
-    folio.locked_by = K
-    K.held.append(folio)
+    run(folio_lock(folio))
 
-    taking.finish()
+    run(generic_error_remove_folio(here.mapping, folio))
 
     assert contents(here) == [None, "d1"]
     assert folio.refcount == 1

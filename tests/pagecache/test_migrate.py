@@ -12,13 +12,13 @@ from pagecache.gup import gup_fast, pin_user_pages_fast
 from pagecache.kernel import Kernel
 from pagecache.kernels import KERNELS_BY_NAME, LINUX_2026, LINUX_2026_MENDED
 from pagecache.migrate import migrate_pages
-from pagecache.mm import zap_page_range
 from pagecache.rmap import remove_migration_ptes, try_to_migrate
 from pagecache.step import Task
 from pagecache.syscalls import mincore, shmem_file_llseek
 from pagecache.vmscan import reclaim_folio
 from pagecache.world import VmaSpec, World, WorldSpec
 from pagecache.xarray import ValueEntry
+from pagecache.zap import zap_page_range
 
 F = Task("F", 1)
 MAPPED = WorldSpec(vmas=(VmaSpec(mapped=(0,)),))

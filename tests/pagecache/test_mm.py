@@ -7,12 +7,12 @@ from pagecache.mm import (
     find_vma,
     pmdp_collapse_flush,
     userfaultfd_missing,
-    zap_page_range,
 )
 from pagecache.pte import Pte
 from pagecache.step import UseAfterFree
 from pagecache.syscalls import do_munmap
 from pagecache.world import VmaSpec, WorldSpec
+from pagecache.zap import zap_page_range
 
 MAPPED = WorldSpec(("data",) * 4, size=4, vmas=(VmaSpec(start=1, end=4, mapped=(1, 2)),))
 

@@ -5,8 +5,9 @@ from stepping import Hand, K, folio_at, run, steps, world
 
 from pagecache.fault import access
 from pagecache.folio import folio_lock
-from pagecache.rmap import try_to_unmap, try_to_unmap_flush, unmap_mapping_range
+from pagecache.rmap import try_to_unmap, try_to_unmap_flush
 from pagecache.world import VmaSpec, WorldSpec
+from pagecache.zap import unmap_mapping_range
 
 TWICE = WorldSpec(("data", "data"), vmas=(VmaSpec(mapped=(0, 1)), VmaSpec("B", mapped=(0,))))
 
