@@ -48,27 +48,35 @@ class ShmemInodeInfo:
 class ShmemFalloc:
     """``struct shmem_falloc``: published in ``i_private`` while a range is punched or fallocated.
 
-    ``waitq`` is set for a hole punch: faults in the range wait there.
+    ``waitq`` is set for a hole punch: faults in the range wait there.  For fallocate() ``nr_falloced`` says how many
+    new pages it has reserved, and ``nr_unswapped`` how many of them reclaim wanted to write to swap, and did not.
     """
 
-    __slots__ = ("next", "start", "waitq")
+    __slots__ = ("next", "nr_falloced", "nr_unswapped", "start", "waitq")
 
     def __init__(self, start: int, next_: int, waitq: WaitQueue | None) -> None:
         self.start = start
         self.next = next_
         self.waitq = waitq
+        self.nr_falloced = 0
+        self.nr_unswapped = 0
 
 
 class Inode:
-    """An inode, with what shmem has of its own.  ``i_size`` is counted in pages: the model has no partial pages."""
+    """An inode, with what shmem has of its own.  ``i_size`` is counted in pages: the model has no partial pages.
 
-    __slots__ = ("i_blocks", "i_lock", "i_mapping", "i_private", "i_rwsem", "i_size", "info")
+    ``huge`` is the mount option of its superblock.
+    """
+
+    __fingerprint_skip__: ClassVar = ("huge",)
+    __slots__ = ("huge", "i_blocks", "i_lock", "i_mapping", "i_private", "i_rwsem", "i_size", "info")
 
     def __init__(self, i_pages: XArray, size: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
         self.i_rwsem = RwSemaphore("i_rwsem", "i_rwsem")
         self.i_lock = SpinLock("i_lock", "i_lock")
         self.i_size = size
         self.i_blocks = 0
+        self.huge = "never"
         self.i_private: ShmemFalloc | None = None
         self.info = ShmemInodeInfo()
         self.i_mapping = AddressSpace(self, i_pages, hpage_pmd_order, memory, kernel)

@@ -44,6 +44,7 @@ class Kernel:
     shmem_uncharge: KernelFunction
     filemap_get_entry: KernelFunction
     shmem_get_folio: KernelFunction
+    shmem_alloc_and_add_folio: KernelFunction
     shmem_fault: KernelFunction
     shmem_swapin_folio: KernelFunction
     shmem_writepage: KernelFunction

@@ -51,7 +51,7 @@ from pagecache.mprotect import uffd_wp_range
 from pagecache.regular.add import __filemap_add_folio
 from pagecache.regular.open import do_dentry_open
 from pagecache.rmap import try_to_unmap
-from pagecache.shmem import shmem_get_folio
+from pagecache.shmem import shmem_alloc_and_add_folio, shmem_get_folio
 from pagecache.shmem_charge import (
     shmem_charge_4_8,
     shmem_charge_4_20,
@@ -91,6 +91,7 @@ LINUX_6_2: Final = Kernel(
     shmem_uncharge=shmem_uncharge_4_8,
     filemap_get_entry=filemap_get_entry,
     shmem_get_folio=shmem_get_folio,
+    shmem_alloc_and_add_folio=shmem_alloc_and_add_folio,
     shmem_fault=shmem_fault,
     shmem_swapin_folio=shmem_swapin_folio,
     shmem_writepage=shmem_writepage,

@@ -1,7 +1,6 @@
 """Finding and filling the pages of a shmem file (``mm/shmem.c``).
 
-Leaves out: huge pages allocated by a fault (``huge=``), quota and the
-superblock's limits, the memory controller.
+Leaves out: quota, the limits of the superblock for a small page, the memory controller.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from pagecache.folio import (
 from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
 from pagecache.mm import Vma, userfaultfd_missing
 from pagecache.pte import pte_target
+from pagecache.shmem_huge import Orders, shmem_allowable_huge_orders, shmem_suitable_orders
 from pagecache.step import step
 from pagecache.xarray import (
     ValueEntry,
@@ -45,6 +45,7 @@ __all__ = [
     "Vmf",
     "alloc_folio",
     "shmem_add_to_page_cache",
+    "shmem_alloc_and_add_folio",
     "shmem_get_folio",
 ]
 
@@ -122,7 +123,55 @@ async def shmem_add_to_page_cache(
     return xas.error
 
 
-async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = None) -> tuple[str, Folio | None]:
+async def shmem_alloc_and_add_folio(
+    inode: Inode, index: int, vmf: Vmf | None, orders: Orders
+) -> tuple[str, Folio | None]:
+    """``shmem_alloc_and_add_folio()``: a new folio at ``index``, locked, in the page cache and accounted for.
+
+    Args:
+        inode: the file.
+        index: which page is missing; a large folio begins before it, naturally aligned.
+        vmf: of a page fault.
+        orders: of which the highest that is suitable and for which there is memory is taken; none for a small page.
+
+    Returns:
+        An error and the folio; ``"EEXIST"`` if something stands there by now; ``"ENOMEM"``, also if no order is
+        suitable; ``"ENOSPC"``: then it has been in the page cache for a moment.
+    """
+    mapping = inode.i_mapping
+    folio = None
+    if orders:
+        suitable = await shmem_suitable_orders(mapping, vmf, index, orders)
+        for position in range(len(suitable)):
+            folio = await alloc_folio(mapping.memory, suitable[position])
+            if folio is not None:
+                # Only now: a smaller one than the first that was tried may begin elsewhere (fc745ff31756).
+                index = index >> folio.order << folio.order
+                break
+    else:
+        folio = await alloc_folio(mapping.memory, 0)
+    if folio is None:
+        return "ENOMEM", None
+    await __folio_set_locked(folio)
+    folio.swapbacked = True
+    error = await shmem_add_to_page_cache(folio, mapping, index)
+    if not error and folio.order:
+        current = await step("shmem_inode_acct_blocks", folio.nr_pages, fails="ENOSPC")
+        if current.failing:
+            await filemap_remove_folio(mapping, folio)
+            error = "ENOSPC"
+    if error:
+        await folio_unlock(folio)
+        await folio_put(folio)
+        return error, None
+    await shmem_recalc_inode(inode, folio.nr_pages, 0)
+    await folio_add_lru(folio)
+    return "", folio
+
+
+async def shmem_get_folio(
+    inode: Inode, index: int, sgp: int, vmf: Vmf | None = None, write_end: int = 0
+) -> tuple[str, Folio | None]:
     """``shmem_get_folio_gfp()``: find the page in the cache, or allocate it.
 
     Args:
@@ -130,6 +179,7 @@ async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = 
         index: which page.
         sgp: what to do about a hole and about the end of the file.
         vmf: for page faults only; ``vmf.fault_type`` is set if a userfaultfd took the fault.
+        write_end: the index behind what the caller is about to fill.
 
     Returns:
         An error (empty if there is none) and the folio, locked and referenced; no folio and no error for a hole
@@ -176,20 +226,16 @@ async def shmem_get_folio(inode: Inode, index: int, sgp: int, vmf: Vmf | None = 
         if vmf is not None and userfaultfd_missing(vmf.vma):
             await mapping.kernel.handle_userfault(vmf)
             return "", None
-        fresh = await alloc_folio(mapping.memory, 0)
+        error, fresh = "", None
+        orders = await shmem_allowable_huge_orders(inode, vmf, index, write_end)
+        if orders:
+            error, fresh = await mapping.kernel.shmem_alloc_and_add_folio(inode, index, vmf, orders)
+        if fresh is None and error != "EEXIST":
+            error, fresh = await mapping.kernel.shmem_alloc_and_add_folio(inode, index, vmf, ())
         if fresh is None:
-            return "ENOMEM", None
-        await __folio_set_locked(fresh)
-        fresh.swapbacked = True
-        error = await shmem_add_to_page_cache(fresh, mapping, index)
-        if error:
-            await folio_unlock(fresh)
-            await folio_put(fresh)
             if error == "EEXIST":
                 continue
             return error, None
-        await shmem_recalc_inode(inode, 1, 0)
-        await folio_add_lru(fresh)
         # Let SGP_FALLOC use the SGP_WRITE optimisation on a new folio: it stays !uptodate.
         fresh_sgp = SGP_WRITE if sgp == SGP_FALLOC else sgp
         return await _clear_and_check_size(inode, fresh, index, fresh_sgp, alloced=True)
@@ -200,7 +246,8 @@ async def _clear_and_check_size(
 ) -> tuple[str, Folio | None]:
     """The tail of shmem_get_folio_gfp(), from its label ``clear:`` on."""
     if sgp != SGP_WRITE and not folio.uptodate:
-        await step("clear_highpage", folio, target=pte_target(index), writes=True)
+        others = [(pte_target(other), True) for other in range(folio.index, folio.next_index) if other != index]
+        await step("clear_highpage", folio, target=pte_target(index), writes=True, also=others)
         for offset in range(folio.nr_pages):
             folio.pages[offset] = ZERO
         await folio_mark_uptodate(folio)

@@ -62,6 +62,8 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
         await spin_lock(inode.i_lock)
         falloc = inode.i_private
         keep = falloc is not None and falloc.waitq is None and falloc.start <= folio.index < falloc.next
+        if falloc is not None and keep:
+            falloc.nr_unswapped += folio.nr_pages  # "let shmem_fallocate() quit when too many"
         await spin_unlock(inode.i_lock)
         if keep:
             folio.dirty = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pagecache.folio import Folio, folio_mark_uptodate, folio_put, folio_test_uptodate, folio_unlock
+from pagecache.folio import ZERO, Folio, folio_mark_uptodate, folio_put, folio_test_uptodate, folio_unlock
 from pagecache.inode import Inode, ShmemFalloc, i_size_read, i_size_write, shmem_recalc_inode
 from pagecache.locks import (
     WaitQueue,
@@ -81,7 +81,7 @@ async def shmem_file_write(inode: Inode, index: int, content: str) -> int | str:
         1, the page written, or an error.
     """
     await down_write(inode.i_rwsem)
-    error, folio = await inode.i_mapping.kernel.shmem_get_folio(inode, index, SGP_WRITE)
+    error, folio = await inode.i_mapping.kernel.shmem_get_folio(inode, index, SGP_WRITE, write_end=index + 1)
     if error:
         await up_write(inode.i_rwsem)
         return str(error)
@@ -96,12 +96,28 @@ async def shmem_file_write(inode: Inode, index: int, content: str) -> int | str:
     if index + 1 > inode.i_size:
         await i_size_write(inode, index + 1)
     if not folio.uptodate:
+        if folio.order:
+            await _folio_zero_segments(folio, index)
         await folio_mark_uptodate(folio)
     folio.dirty = True
     await folio_unlock(folio)
     await folio_put(folio)
     await up_write(inode.i_rwsem)
     return 1
+
+
+async def _folio_zero_segments(folio: Folio, index: int) -> None:
+    """``folio_zero_segments()`` before and behind the page that has been written."""
+    others = [other for other in range(folio.index, folio.next_index) if other != index]
+    await step(
+        "folio_zero_segments",
+        folio,
+        target=pte_target(others[0]),
+        writes=True,
+        also=[(pte_target(other), True) for other in others[1:]],
+    )
+    for other in others:
+        folio.set_page_at(other, ZERO)
 
 
 async def shmem_file_llseek(inode: Inode, index: int, whence: int) -> int | str:
@@ -239,6 +255,9 @@ async def shmem_punch_hole(inode: Inode, start: int, length: int) -> int:
 async def shmem_fallocate(inode: Inode, start: int, length: int, *, keep_size: bool) -> int | str:
     """``shmem_fallocate()``: reserve pages, leaving them !uptodate so that a failure can recognise and undo them.
 
+    Reclaim leaves alone what is being reserved, and counts it; when it has wanted more than there is, memory is short,
+    and we give up.
+
     Returns:
         0, ``"EINTR"`` after a signal, or ``"ENOMEM"``.
     """
@@ -253,19 +272,26 @@ async def shmem_fallocate(inode: Inode, start: int, length: int, *, keep_size: b
     undo_fallocend = inode.info.fallocend
     inode.info.fallocend = max(undo_fallocend, end)
     error = ""
-    for index in range(start, end):
-        current = await step("signal_pending", fails="EINTR")
+    index = start
+    while index < end:
+        current = await step("signal_pending", target=inode.i_lock.target, fails="EINTR")
         if current.failing:
             error, folio = "EINTR", None
+        elif falloc.nr_unswapped > falloc.nr_falloced:
+            error, folio = "ENOMEM", None
         else:
-            error, folio = await mapping.kernel.shmem_get_folio(inode, index, SGP_FALLOC)
+            error, folio = await mapping.kernel.shmem_get_folio(inode, index, SGP_FALLOC, write_end=end)
         if error:
             inode.info.fallocend = undo_fallocend
             if index > start:
                 await mapping.kernel.shmem_undo_range(inode, start, index - 1, unfalloc=True)
             break
         assert folio is not None
-        falloc.next = index + 1
+        # A second SGP_FALLOC on the same large folio would clear it, and nobody could undo it any more.
+        index = folio.next_index
+        if not folio.uptodate:
+            falloc.nr_falloced += index - falloc.next
+        falloc.next = index
         folio.dirty = True
         await folio_unlock(folio)
         await folio_put(folio)

@@ -20,6 +20,7 @@ from pagecache.xarray import ValueEntry, XArray, XaState, store_plainly
 __all__ = [
     "BACKINGS",
     "FILE_STATES",
+    "HUGE",
     "LARGE_STATES",
     "PAGES_MAX",
     "PAGE_STATES",
@@ -44,6 +45,9 @@ BACKINGS: Final = ("shmem", "file")
 FILE_STATES: Final = ("data", "hole", "dirty", "shadow")
 """What can be at an index of a regular file: data as it is on the disk; nothing, it is on the disk only; data that is
 newer than the disk's; nothing but the shadow entry of an eviction."""
+
+HUGE: Final = ("never", "always", "within_size")
+"""The mount option huge= of tmpfs: the sizes of new folios."""
 
 LARGE_STATES: Final = ("data", "swapped", "shadow")
 """What a large folio, or one entry for several pages that are swapped out or evicted, can hold."""
@@ -108,8 +112,8 @@ class WorldSpec:
         vmas: the mappings.
         large: ranges, as first index and order, whose data is in one large folio, or whose swapped pages are in
             consecutive slots to which one entry of that order refers.  Of hpage_order, it is a huge page.
-
         backing: one of :data:`BACKINGS`.
+        huge: one of :data:`HUGE`.
 
     Raises:
         ValueError: if the parts do not fit together; the message names the value and the remedy.
@@ -121,6 +125,7 @@ class WorldSpec:
     vmas: tuple[VmaSpec, ...] = (VmaSpec(),)
     large: tuple[Large, ...] = ()
     backing: str = "shmem"
+    huge: str = "never"
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -147,6 +152,10 @@ class WorldSpec:
             )
         if self.backing not in BACKINGS:
             raise ValueError(f"backing is {self.backing!r}; choose one of {', '.join(BACKINGS)}")
+        if self.huge not in HUGE:
+            raise ValueError(f"huge is {self.huge!r}; choose one of {', '.join(HUGE)}")
+        if self.huge != "never" and self.backing != "shmem":
+            raise ValueError(f"huge is {self.huge!r}, but only shmem is mounted with huge=; make it 'never'")
         for index, state in enumerate(self.pages):
             if state not in self.states:
                 raise ValueError(f"page {index} is {state!r}; choose one of {', '.join(self.states)}")
@@ -217,6 +226,7 @@ class World:
             self.memory,
             kernel,
         )
+        self.inode.huge = spec.huge
         self.mapping = self.inode.i_mapping
         self.mms: dict[str, Mm] = {}
         self.vmas: list[Vma] = []

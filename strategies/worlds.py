@@ -16,6 +16,7 @@ from pagecache.world import (
     BACKINGS,
     FILE_STATES,
     HPAGE_ORDER_MAX,
+    HUGE,
     LARGE_STATES,
     PAGE_STATES,
     PAGES_MAX,
@@ -56,13 +57,15 @@ PMDS: Final = ((False, False, True),)  # huge pages are mapped by them
 OTHER_MODES: Final = tuple((minor, not minor, huge) for huge in (False, True) for minor in (True, False))
 OTHER_MODE: Final = 0.06
 MMS: Final = "ABCD"
-FILE: Final = 0.08  # a regular file
+MOUNTS: Final = ((BACKINGS[0], HUGE[0]), (BACKINGS[1], HUGE[0]), *((BACKINGS[0], huge) for huge in HUGE[1:]))
+OTHER_MOUNT: Final = (0.12, 0.33, 0.5)  # two thirds are regular files, in the others new folios may be huge
 FILE_PAGES: Final = (FILE_STATES[:2], FILE_STATES[2:])  # dirty, or evicted
 LARGE: Final = 0.25  # where data lies side by side, some of it is in large folios
 IN_ONE: Final = LARGE_STATES
 
 Range = tuple[int, int]
 Modes = tuple[bool, bool, bool]
+Mount = tuple[str, str]
 
 
 def feature(draw: Draw, features: Features, name: str, usual: Callable[[], T]) -> T:
@@ -78,7 +81,7 @@ def feature(draw: Draw, features: Features, name: str, usual: Callable[[], T]) -
 
 def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -> WorldSpec:  # noqa: B008 - a value
     """A world; any valid one whose processes are called A, B, ... in order of appearance can be written."""
-    backing = feature(draw, features, "backing", lambda: BACKINGS[draw.boolean(FILE, like.backing != BACKINGS[0])])
+    backing, huge = _mount(draw, features, (like.backing, like.huge))
     order = feature(draw, features, "hpage_order", lambda: 1 + draw.level(HIGHER_ORDER, like.hpage_order - 1))
     nr = 1 << order
     huge_pages = draw.many(
@@ -101,7 +104,15 @@ def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -
         VmaSpec(),
     )
     large = feature(draw, features, "large", lambda: _large(draw, _tilings(pages, order), like.large))
-    return WorldSpec(pages, order, size, vmas, large, backing)
+    return WorldSpec(pages, order, size, vmas, large, backing, huge)
+
+
+def _mount(draw: Draw, features: Features, like: Mount) -> Mount:
+    """What kind of file it is, and what size new folios of it have."""
+    if "backing" in features or "huge" in features:
+        backing = feature(draw, features, "backing", lambda: MOUNTS[0][0])
+        return backing, feature(draw, features, "huge", lambda: MOUNTS[0][1])
+    return MOUNTS[draw.level(OTHER_MOUNT, MOUNTS.index(like))]
 
 
 def _large(draw: Draw, tilings: tuple[tuple[Large, ...], ...], like: tuple[Large, ...]) -> tuple[Large, ...]:

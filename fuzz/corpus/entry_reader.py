@@ -117,7 +117,7 @@ def _world(table: Table) -> WorldSpec:
     vmas = tuple(vma.take_record(VmaSpec) for vma in table.take_tables("vma"))
     large = table.take_pairs("large") if "large" in table else ()
     backing = table.take_word("backing", BACKINGS, "a backing") if "backing" in table else BACKINGS[0]
-    return table.take_record(WorldSpec, vmas=vmas, large=large, backing=backing)
+    return table.take_record(WorldSpec, optional=("huge",), vmas=vmas, large=large, backing=backing)
 
 
 def _program(top: Table, world: WorldSpec) -> Program:

@@ -70,7 +70,8 @@ def _blocks(entry: Entry) -> Iterator[str]:
 
 
 def _world(world: WorldSpec) -> str:
-    fields = {name: value for name, value in _fields(world).items() if name != "vmas" and value not in ((), "shmem")}
+    usual = ((), "shmem", "never")
+    fields = {name: value for name, value in _fields(world).items() if name != "vmas" and value not in usual}
     tables = ["[world]\n" + _pairs(**fields)]
     tables += ["[[world.vma]]\n" + _record(vma) for vma in world.vmas]
     return "\n\n".join(tables)

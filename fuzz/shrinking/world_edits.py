@@ -9,7 +9,7 @@ from dataclasses import replace
 from fuzz.shrinking.naming import canonical, threads_of, with_threads
 from fuzz.shrinking.program_edits import fewer_operations
 from pagecache.operations import Collapse, Operation
-from pagecache.world import Large, VmaSpec, WorldSpec
+from pagecache.world import HUGE, Large, VmaSpec, WorldSpec
 from strategies.case import Case
 
 __all__ = [
@@ -81,14 +81,15 @@ def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
     large = tuple(
         (first - start, min(one, order)) for first, one in world.large if start <= first and first + (1 << one) <= end
     )
-    return _with_world(
-        case, WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas), large, world.backing), move
-    )
+    cut = WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas), large, world.backing, world.huge)
+    return _with_world(case, cut, move)
 
 
 def simpler_pages(case: Case) -> Iterator[Case]:
-    """A size that is the whole file's, and each page in each simpler state."""
+    """New folios that are small, a size that is the whole file's, and each page in each simpler state."""
     world = case.world
+    for huge in HUGE[: HUGE.index(world.huge)]:
+        yield replace(case, world=replace(world, huge=huge))
     if world.size < len(world.pages):
         yield replace(case, world=replace(world, size=len(world.pages)))
     for index, state in enumerate(world.pages):

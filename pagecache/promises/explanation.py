@@ -24,7 +24,16 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pagecache.operations import Collapse, MemoryFailure, Munmap, Operation, Result, UffdRegister, UffdUnregister
+from pagecache.operations import (
+    Collapse,
+    MemoryFailure,
+    Munmap,
+    Operation,
+    PageOut,
+    Result,
+    UffdRegister,
+    UffdUnregister,
+)
 from pagecache.promises.closure import Configuration, closure, replaced
 from pagecache.promises.file_spec import (
     AND_SO_ON,
@@ -42,7 +51,7 @@ from pagecache.promises.mapping_spec import BEHAVIOURS
 from pagecache.promises.regular_spec import REGULAR_BEHAVIOURS
 from pagecache.promises.vma_spec import VmaFacts
 from pagecache.step import Task
-from pagecache.world import WorldSpec
+from pagecache.world import PAGES_MAX, WorldSpec
 
 __all__ = ["STATES_MAX", "Automaton", "State", "automaton_of"]
 
@@ -57,7 +66,8 @@ class State:
         automaton: keeps the states.
         pending: by task, the operation that is under way.
         vmas: what is known about the mappings.
-        huge: the indices of the large folios of the beginning, and of the ranges for which a Collapse has been called.
+        huge: the indices of the large folios of the beginning, and of the ranges for which a Collapse has been called;
+            all of them if new folios may be huge.
         configurations: never empty.
     """
 
@@ -140,7 +150,16 @@ class State:
         )
         alone = sum(behaviour is not None for behaviour in self.pending) == 1
         plain = Moment(
-            0, YES, NO, self.automaton.may_fail, self.huge, removing, self.automaton.swapping, alone, failing
+            0,
+            YES,
+            NO,
+            self.automaton.may_fail,
+            self.huge,
+            removing,
+            self.automaton.swapping,
+            alone,
+            failing,
+            reclaiming=any(one is not None and isinstance(one.operation, PageOut) for one in self.pending),
         )
         moments = []
         for behaviour in self.pending:
@@ -221,6 +240,8 @@ class Automaton:
         vmas = tuple(VmaFacts.of(vma) for vma in self.spec.vmas)
         cells = tuple(frozenset({cell}) for cell in initial_cells(self.spec))
         huge = frozenset(index for first, order in self.spec.large for index in range(first, first + (1 << order)))
+        if self.spec.huge != "never":
+            huge = frozenset(range(PAGES_MAX))
         return self.state((), vmas, huge, frozenset({Configuration(self.spec.size, (), cells)}))
 
     def state(

@@ -128,6 +128,7 @@ class Moment(NamedTuple):
         swapping: may pages be on the swap device?
         alone: does no other operation run?
         failing: the pages whose memory is just failing.
+        reclaiming: does a PageOut run?
     """
 
     size: int
@@ -141,6 +142,7 @@ class Moment(NamedTuple):
     failing: frozenset[int] = frozenset()
     minor: Certainty = NO
     wp: Certainty = NO
+    reclaiming: bool = False
 
     @property
     def armed(self) -> Certainty:
@@ -181,6 +183,8 @@ class Behaviour:
         within: does its VMA map its page at all?
         hpage_nr: HPAGE_PMD_NR in this world.
         pmds: may its VMA map huge pages by PMDs?
+        huge: may new folios be large, so that what happens to a page happens to those beside it, too?
+        whole: does its VMA, if it has one, map the whole huge page that its page belongs to?
 
     ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
     among themselves they run one after the other.  One that ``removes`` takes pages out of the file.
@@ -196,6 +200,8 @@ class Behaviour:
     within: bool = True
     hpage_nr: int = 2
     pmds: bool = False
+    huge: bool = False
+    whole: bool = False
 
     @classmethod
     def of_call(cls, spec: WorldSpec, task: Task, number: int, operation: Operation) -> Behaviour:
@@ -203,7 +209,10 @@ class Behaviour:
         index, vma = getattr(operation, "index", None), getattr(operation, "vma", None)
         within = index is None or vma is None or spec.vmas[vma].start <= index < spec.vmas[vma].end
         pmds = vma is not None and spec.vmas[vma].huge
-        return cls(operation, task.number, f"{task.name}.{number}", within, 1 << spec.hpage_order, pmds)
+        nr = 1 << spec.hpage_order
+        first = -1 if index is None else index >> spec.hpage_order << spec.hpage_order
+        whole = vma is None or spec.vmas[vma].start <= first <= spec.vmas[vma].end - nr
+        return cls(operation, task.number, f"{task.name}.{number}", within, nr, pmds, spec.huge != "never", whole)
 
     @property
     def bit(self) -> int:
@@ -213,6 +222,16 @@ class Behaviour:
     def may_be_huge(self, index: int, moment: Moment) -> bool:
         """May the page be part of a large folio?  It was so in the beginning, or a collapse has made one."""
         return index in moment.huge
+
+    def around(self, index: int) -> range:
+        """The pages that may be in one folio with that at ``index``: one that was reserved as a whole, for example."""
+        first = index // self.hpage_nr * self.hpage_nr if self.huge else index
+        return range(first, first + self.hpage_nr if self.huge else index + 1)
+
+    def cleared(self, cell: Cell) -> Iterator[Cell]:
+        """A page that was only reserved gets content, because another page of its folio does."""
+        if cell.content == UNWRITTEN and cell.locker == NOBODY:
+            yield cell._replace(content=ZEROES)
 
     def index(self, phase: Phase) -> int:
         """Which page the next action looks at; beyond the last one it sees a hole."""

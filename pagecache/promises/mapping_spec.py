@@ -88,6 +88,10 @@ class Accessing(Behaviour):
     at a page that is there may be reported, and for WP events any store: which, see
     :mod:`pagecache.promises.write_protection`.
     The access itself is atomic and looks at no size: a page stays mapped until a truncate has unmapped it.
+
+    Where new folios may be huge, the fault fills holes beside its page, too, behind the end of the file as well, and
+    lets go of all of them, or takes all of them back, before anything else happens.  Coarser than the kernel: it fills
+    any of them; a huge folio is inserted only where nothing is.
     """
 
     __slots__ = ()
@@ -96,6 +100,10 @@ class Accessing(Behaviour):
     def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
         size = moment.size
         ours = cell.locker == self.task
+        if self.huge and phase in (("fault",), ("doomed",)):
+            if phase == ("fault",) and ours and self.operation.index >= size:
+                yield ("doomed",), size, cell
+            return
         if phase == ("doomed",):
             yield done("SIGBUS"), size, Cell(HOLE, NOBODY, cell.swept)
             return
@@ -117,26 +125,41 @@ class Accessing(Behaviour):
         interested = moment.registered if cell.content == HOLE else moment.minor
         if isinstance(self.operation, Poke):
             interested = max(interested, moment.wp)
-        reported = phase == ("fault",) and interested != NO
+        reported = phase in (("fault",), ("filled",)) and interested != NO
         if reported and isinstance(self.operation, Touch | Poke):  # others sleep, and fault again
             yield done(EVENT), size, cell
         if moment.may_fail and not ours:
             yield done("SIGBUS"), size, cell  # without memory for the page, or for its page table
 
     def span(self, phase: Phase) -> Sequence[int]:
-        return (self.operation.index,) if phase == ("fault",) else ()
+        if phase == ("fault",):
+            return self.around(self.operation.index)
+        return self.around(self.operation.index) if self.huge and phase == ("doomed",) else ()
 
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
-        del phase
         ours = cell.locker == self.task
-        if cell.content == HOLE:
-            if moment.registered != YES:
+        if phase == ("doomed",):
+            if ours:
+                yield Cell(HOLE, NOBODY, cell.swept)
+        elif cell.content == HOLE:
+            if moment.registered != YES and (self.whole or index == self.operation.index):
                 yield Cell(UNWRITTEN, self.task, cell.swept)
         elif cell.content == UNWRITTEN:
             if ours or cell.locker == NOBODY:
                 yield cell._replace(content=UNDIRTIED if ours else ZEROES)
-        elif ours and index < moment.size:
+            if ours and self.huge and moment.may_fail:
+                yield cell._replace(content=HOLE, locker=NOBODY)  # ENOSPC: taken back, and a small page instead
+        elif ours and self.operation.index < moment.size:
             yield cell._replace(locker=NOBODY)
+
+    def settles(self, phase: Phase) -> Phase | None:
+        if self.huge and phase == ("fault",):
+            return ("filled",)
+        return done("SIGBUS") if self.huge and phase == ("doomed",) else None
+
+    def settle(self, phase: Phase, index: int, cell: Cell) -> Cell | None:
+        del phase, index
+        return cell if cell.locker != self.task else None
 
 
 class Pinning(Accessing):
@@ -171,6 +194,10 @@ class Pinning(Accessing):
                 yield done("EFAULT"), next_size, left
             elif following[1] != EVENT:
                 yield ("pinned",), next_size, left
+
+    def settles(self, phase: Phase) -> Phase | None:
+        following = super().settles(phase)
+        return done("EFAULT") if following == done("SIGBUS") else following
 
 
 class Looking(Behaviour):
@@ -283,6 +310,13 @@ class Continuing(Behaviour):
         elif cell.locker == NOBODY:
             yield ("found",), size, cell._replace(content=ZEROES)
 
+    def span(self, phase: Phase) -> Sequence[int]:
+        return self.around(self.operation.index) if self.huge and phase == FIRST else ()
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del phase, moment, index
+        yield from self.cleared(cell)
+
 
 class Collapsing(Behaviour):
     """``MADV_COLLAPSE``: collapse_file().
@@ -294,6 +328,7 @@ class Collapsing(Behaviour):
     readers may see some of it; but once one is filled the collapse does not fail any more.
     Any error is possible at any time before: MADV_COLLAPSE is best effort.  Where a PMD is to map the huge page, that
     may fail afterwards, for example if somebody has split it again: then there is an error although holes are filled.
+    A huge page that fallocate() has reserved as a whole counts as collapsed, and stays reserved.
     """
 
     __slots__ = ()
@@ -320,7 +355,8 @@ class Collapsing(Behaviour):
 
     def settle(self, phase: Phase, index: int, cell: Cell) -> Cell | None:
         del phase, index
-        return cell if has_data(cell) and cell.content != HWPOISON and cell.locker == NOBODY else None
+        filled = has_data(cell) or (self.huge and cell.content == UNWRITTEN)
+        return cell if filled and cell.content != HWPOISON and cell.locker == NOBODY else None
 
 
 class Reclaiming(Behaviour):
@@ -338,6 +374,15 @@ class Reclaiming(Behaviour):
 
     __slots__ = ()
     operation: PageOut
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        return self.around(self.operation.index) if self.huge and phase == FIRST else ()
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del phase, moment, index
+        yield from self.cleared(cell)
+        if cell.content == UNDIRTIED and cell.locker == NOBODY:
+            yield cell._replace(content=HOLE)
 
     def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
         del phase

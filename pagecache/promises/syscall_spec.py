@@ -29,7 +29,7 @@ from pagecache.promises.file_spec import (
 from pagecache.world import PAGES_MAX
 
 if TYPE_CHECKING:
-    from pagecache.operations import SeekData
+    from pagecache.operations import SeekData, Write
 
 __all__ = ["Counting", "Fallocating", "Punching", "Reading", "Seeking", "Truncating", "Writing"]
 
@@ -84,6 +84,7 @@ class Writing(Behaviour):
 
     __slots__ = ()
     exclusive = True
+    operation: Write
 
     def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
         size = moment.size
@@ -111,6 +112,14 @@ class Writing(Behaviour):
                 yield done(1), grown, cell
             case ("sized",):
                 yield done(1), size, Cell(self.tag, NOBODY, cell.swept)
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        # A large folio that was reserved becomes uptodate as a whole (folio_zero_segments()).
+        return self.around(self.operation.index) if self.huge and phase[0] in ("held", "sized") else ()
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del phase, moment, index
+        yield from self.cleared(cell)
 
 
 class Seeking(Behaviour):
@@ -208,6 +217,8 @@ class Truncating(Behaviour):
             yield Cell(HOLE, NOBODY, swept)
             if has_data(cell) and self.may_be_huge(index, moment):
                 yield Cell(ZEROES, NOBODY, swept)
+            elif self.huge:
+                yield cell._replace(swept=swept)  # reserved as part of a folio that could not be split
         elif not has_data(cell) or as_read(cell.content) == ZEROES:
             # "if (info->alloced)": a page that is just being inserted into an empty file is not yet counted, and
             # left to whoever inserts it, who is going to look at i_size again.  Should that have grown by then, the
@@ -254,6 +265,8 @@ class Punching(Behaviour):
             yield Cell(HOLE, NOBODY, cell.swept | self.bit)
             if has_data(cell) and self.may_be_huge(index, moment):
                 yield Cell(ZEROES, NOBODY, cell.swept | self.bit)
+            elif self.huge:
+                yield cell._replace(swept=cell.swept | self.bit)
         elif index >= moment.size and self.may_be_huge(index, moment):
             yield cell._replace(content=HOLE)
 
@@ -272,8 +285,9 @@ class Fallocating(Behaviour):
 
     Not atomic: page after page is reserved, in increasing order, by shmem_get_folio(SGP_FALLOC); a page that
     was reserved before and never written is zeroed and gets content ("make existing page Uptodate").
-    The size grows at the end.  After a failure shmem_undo_range(unfalloc) takes away again
-    what is still !uptodate, and leaves what others have written to meanwhile.
+    The size grows at the end.  It fails if reclaim wants what has been reserved (``nr_unswapped``).  After a failure
+    shmem_undo_range(unfalloc) takes away again what is still !uptodate, and leaves what others have written to
+    meanwhile.
     """
 
     __slots__ = ()
@@ -286,7 +300,7 @@ class Fallocating(Behaviour):
 
     def index(self, phase: Phase) -> int:
         match phase:
-            case ("at", int(index)):
+            case ("at", int(index), *_):
                 return index
         return self.operation.start
 
@@ -295,26 +309,36 @@ class Fallocating(Behaviour):
         if phase[0] == "undo":
             return
         index = self.index(phase)
+        short = phase[2:]
         if index == self._end:
             yield done(0), size if self.operation.keep_size else max(size, self._end), cell
             return
         if cell.content == HOLE:
-            yield ("at", index + 1), size, cell._replace(content=UNWRITTEN)
+            yield ("at", index + 1, *short), size, cell._replace(content=UNWRITTEN)
         elif cell.locker == NOBODY:
             content = ZEROES if cell.content in (UNWRITTEN, UNDIRTIED) else cell.content
-            yield ("at", index + 1), size, cell._replace(content=content)
-        if moment.may_fail:
+            yield ("at", index + 1, *short), size, cell._replace(content=content)
+            if self.huge:
+                # It has been reserved as part of the same folio as the page before it, and is skipped.
+                yield ("at", index + 1, *short), size, cell
+        if moment.may_fail or short:
             yield ("undo", index), size, cell
+        elif moment.reclaiming and phase != FIRST:
+            yield ("at", index, "short of memory"), size, cell
 
     def span(self, phase: Phase) -> Sequence[int]:
         match phase:
             case ("undo", int(index)):
                 return range(self.operation.start, index)
+            case ("at", int(index), *_) if self.huge:
+                return range(self.around(self.operation.start).start, self.around(self._end - 1).stop)
         return ()
 
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
-        del phase, moment, index
-        if cell.locker == NOBODY:
+        del moment, index
+        if phase[0] == "at":
+            yield from self.cleared(cell)
+        elif cell.locker == NOBODY:
             content = HOLE if cell.content == UNWRITTEN else cell.content
             yield Cell(content, NOBODY, cell.swept | self.bit)
 

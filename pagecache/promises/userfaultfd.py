@@ -99,7 +99,8 @@ class RegisteredWatcher(Watcher):
             indices = range(subject.index, min(subject.next_index, len(self.pages)))
         for index in indices:
             was = self.pages[index]
-            now = self.pages[index] = self._look(index, was)
+            reserved = self.world.spec.huge != "never" and task.number not in self.collapsing
+            now = self.pages[index] = self._look(index, RESERVED if reserved else was)
             if was != now:
                 sentence = self._changed(task, step, index, was, now)
                 if sentence is not None:
@@ -117,8 +118,8 @@ class RegisteredWatcher(Watcher):
                     return f"{task} filled index {index} at {step}, while vma{number} is registered for MISSING events"
         return None
 
-    def _look(self, index: int, was: int) -> int:
-        """Is the page missing, reserved or filled, given what it was?"""
+    def _look(self, index: int, placeholder: int) -> int:
+        """Is the page missing, reserved or filled; ``placeholder`` if that is for a collapse to say."""
         entry = self.world.mapping.i_pages.slots[index]
         if isinstance(entry, ValueEntry):
             return FILLED  # a page on the swap device is no hole
@@ -126,8 +127,9 @@ class RegisteredWatcher(Watcher):
             return MISSING
         if entry.uptodate:
             return FILLED
-        # A huge folio that is not uptodate is a collapse's placeholder: it says nothing about the page.
-        return was if entry.order else RESERVED
+        # A huge folio that is not uptodate is a collapse's placeholder, and says nothing about the page, unless
+        # somebody else has stored it: then fallocate() has reserved it.
+        return placeholder if entry.order else RESERVED
 
 
 class _Looking:
