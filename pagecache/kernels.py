@@ -24,6 +24,7 @@ from pagecache.collapse import (
     wilcox_2023_02,
     wilcox_2023_02_literal,
 )
+from pagecache.collapse.madvise import set_huge_pmd
 from pagecache.collapse.scan import (
     hpage_collapse_scan_file_4_8,
     hpage_collapse_scan_file_2026,
@@ -45,6 +46,7 @@ from pagecache.mended import open as mended_open
 from pagecache.mended import partial as mended_partial
 from pagecache.mended import regular as mended_regular
 from pagecache.mended import seek as mended_seek
+from pagecache.mended import set_huge_pmd as mended_set_huge_pmd
 from pagecache.mended import setattr as mended_setattr
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.mprotect import uffd_wp_range
@@ -87,6 +89,7 @@ LINUX_6_2: Final = Kernel(
     hpage_collapse_scan_file=hpage_collapse_scan_file_4_8,
     collapse_file=linux_6_2.collapse_file,
     retract_page_tables=retract_page_tables_4_8,
+    set_huge_pmd=set_huge_pmd,
     shmem_charge=shmem_charge_4_20,
     shmem_uncharge=shmem_uncharge_4_8,
     filemap_get_entry=filemap_get_entry,
@@ -213,6 +216,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     source="pagecache/mended/",
     filemap_get_entry=mended_lookup.filemap_get_entry,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
+    set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,
@@ -229,6 +233,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     shmem_uncharge=shmem_uncharge_6_6,
     filemap_get_entry=mended_lookup.filemap_get_entry,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
+    set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,

@@ -36,7 +36,7 @@ from pagecache.regular.read import filemap_lock_folio
 from pagecache.step import step
 from pagecache.xarray import Entry
 
-__all__ = ["collapse_pte_mapped_thp", "madvise_collapse"]
+__all__ = ["collapse_pte_mapped_thp", "madvise_collapse", "set_huge_pmd"]
 
 _ERRNO: Final = {
     SCAN_ALLOC_HUGE_PAGE_FAIL: "ENOMEM",
@@ -144,7 +144,14 @@ async def _map_huge_page(vma: Vma, start: int, folio: Folio) -> str:
         emptied = await _empty_page_table(vma, start, folio)
         if not emptied:
             return SCAN_FAIL
-    # That is set_huge_pmd().
+    return await vma.mapping.kernel.set_huge_pmd(vma, start, folio)  # type: ignore[no-any-return]
+
+
+async def set_huge_pmd(vma: Vma, start: int, folio: Folio) -> str:
+    """``set_huge_pmd()``: map the locked ``folio``, which has the right order, whatever is in it.
+
+    It may be one that fallocate() has reserved, and nobody has cleared yet: see :mod:`pagecache.mended.set_huge_pmd`.
+    """
     huge = await do_set_pmd(vma, start, folio, write=False)
     if not huge:
         return SCAN_FAIL

@@ -44,7 +44,7 @@ SHMEM_MUTANTS: Final = (
         "order",
         """
 +        await folio_mark_uptodate(folio)
-         await step("clear_highpage", folio, target=pte_target(index), writes=True)
+         await step("clear_highpage", folio, target=pte_target(index), writes=True, also=others)
          for offset in range(folio.nr_pages):
              folio.pages[offset] = ZERO
 -        await folio_mark_uptodate(folio)
@@ -84,10 +84,10 @@ SHMEM_MUTANTS: Final = (
         "shmem.py",
         "lock",
         """
--        error = await shmem_add_to_page_cache(fresh, mapping, index)
-+        await folio_unlock(fresh)
-+        error = await shmem_add_to_page_cache(fresh, mapping, index)
-+        await folio_lock(fresh)
+-    error = await shmem_add_to_page_cache(folio, mapping, index)
++    await folio_unlock(folio)
++    error = await shmem_add_to_page_cache(folio, mapping, index)
++    await folio_lock(folio)
 """,
     ),
     Mutant(
@@ -103,8 +103,8 @@ SHMEM_MUTANTS: Final = (
         "shmem.py",
         "accounting",
         """
--        await shmem_recalc_inode(inode, 1, 0)
-+        await shmem_recalc_inode(inode, 0, 0)
+-    await shmem_recalc_inode(inode, folio.nr_pages, 0)
++    await shmem_recalc_inode(inode, 0, 0)
 """,
     ),
     Mutant(

@@ -4,7 +4,7 @@ import pytest
 from stepping import Hand, contents, folio_at, run, world
 
 from pagecache.inode import i_size_write
-from pagecache.operations import Fallocate, Load, PageOut, Write
+from pagecache.operations import Collapse, Fallocate, Load, PageOut, Write
 from pagecache.promises.accounting import CountWatcher
 from pagecache.shmem import SGP_CACHE, Vmf, shmem_alloc_and_add_folio, shmem_get_folio
 from pagecache.shmem_huge import shmem_allowable_huge_orders, shmem_suitable_orders
@@ -144,3 +144,16 @@ def test_fallocate_gives_up_when_reclaim_has_wanted_more_pages_than_it_has_reser
 
     assert falloc.finish() == "ENOMEM"
     assert contents(here) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("kernel", "collapsed", "read"), [("linux-2026", 0, "poison"), ("linux-2026-mended", "EINVAL", "0")]
+)
+def test_a_huge_page_that_was_only_reserved_may_be_mapped_with_what_was_in_its_memory(
+    kernel: str, collapsed: int | str, read: str
+) -> None:
+    here = world(WorldSpec(("hole", "hole"), vmas=(VmaSpec(huge=True),), huge="always"), kernel)
+    run(Fallocate(0, 2).run(here, "f"))
+
+    assert run(Collapse(0).run(here, "k")) == collapsed
+    assert run(Load(0).run(here, "load")) == read
