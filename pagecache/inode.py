@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
 from pagecache.step import step
-from pagecache.swap import SwapDevice
+from pagecache.swap_device import SwapDevice
 from pagecache.touched import NRPAGES, PMDS
 from pagecache.xarray import XArray
 

@@ -38,6 +38,7 @@ from pagecache.inode import AddressSpace
 from pagecache.rmap import remove_migration_ptes, try_to_migrate
 from pagecache.shmem import alloc_folio
 from pagecache.swap import swap_cache_get_folio, swap_cache_replace_folio
+from pagecache.swap_device import get_swap_device, put_swap_device
 from pagecache.xarray import (
     Entry,
     ValueEntry,
@@ -60,7 +61,12 @@ async def migrate_pages(mapping: AddressSpace, index: int) -> str:
     """
     entry: Entry = await mapping.kernel.filemap_get_entry(mapping, index)
     if isinstance(entry, ValueEntry):
+        # Compaction comes across the folio by its number; who looks for it here has to ask for the device.
+        present = await get_swap_device(mapping.swap)
+        if not present:
+            return "ENOENT"
         entry = await swap_cache_get_folio(mapping.swap, entry.value)
+        await put_swap_device(mapping.swap)
     if not isinstance(entry, Folio):
         return "ENOENT"
     isolated = await folio_isolate_lru(entry)

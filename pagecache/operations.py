@@ -29,6 +29,7 @@ from pagecache.regular.open import close, open_for_write
 from pagecache.regular.read import filemap_read
 from pagecache.regular.truncate import vfs_truncate
 from pagecache.regular.write import generic_file_write, writeback
+from pagecache.swapoff import sys_swapoff
 from pagecache.syscalls import (
     do_munmap,
     mincore,
@@ -69,6 +70,7 @@ __all__ = [
     "Split",
     "Stat",
     "Store",
+    "Swapoff",
     "Touch",
     "Truncate",
     "UffdContinue",
@@ -249,6 +251,17 @@ class PageOut(Operation):
     async def run(self, world: World, tag: str) -> Result:
         await reclaim_folio(world.mapping, self.index)
         return 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Swapoff(Operation):
+    """``swapoff(2)`` of the swap device.  Result: 0; EINVAL if it is off, or going off; ENOMEM, and it stays."""
+
+    task_name: ClassVar[str] = "swapoff"
+
+    async def run(self, world: World, tag: str) -> Result:
+        error = await sys_swapoff(world.inode)
+        return error or 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -567,6 +580,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     Poke,  # what a userfaultfd hears of stores, and of pages that are there
     UffdWriteProtect,
     UffdContinue,
+    Swapoff,
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

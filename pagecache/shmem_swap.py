@@ -18,6 +18,7 @@ from pagecache.swap import (
     swap_writepage,
     swapin_sync,
 )
+from pagecache.swap_device import get_swap_device, put_swap_device
 from pagecache.xarray import (
     ValueEntry,
     XaState,
@@ -160,18 +161,24 @@ async def shmem_split_swap_entry(mapping: AddressSpace, index: int, swap: ValueE
 async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tuple[str, Folio | None]:
     """``shmem_swapin_folio()`` of 6.17: bring the page back that stood at ``index`` as ``entry`` a moment ago.
 
-    1. Find it in the swap cache, or read it; of a large entry, the whole of it if there is memory, else this page.
-    2. If the folio is smaller than the entry, split the entry.
-    3. Lock the folio.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by
+    1. Keep the device.  If it is gone, swapoff(2) has brought the page back before: look again.
+    2. Find it in the swap cache, or read it; of a large entry, the whole of it if there is memory, else this page.
+    3. If the folio is smaller than the entry, split the entry.
+    4. Lock the folio.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by
        this entry, and the file must still refer to it: it may have been brought in, written to and sent out meanwhile.
-    4. Insert it where its entries are expected, forget it in the swap cache, free the slots.
+    5. Insert it where its entries are expected, forget it in the swap cache, free the slots.
 
     Returns:
-        ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; and the folio, locked.
+        ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; ``"EINVAL"`` for an entry without
+        a device, which nobody has seen; and the folio, locked.
     """
     mapping = inode.i_mapping
+    present = await get_swap_device(mapping.swap)
     order = await shmem_confirm_swap(mapping, index, entry)
+    if not present:
+        return "EEXIST" if order < 0 else "EINVAL", None
     if order < 0:
+        await put_swap_device(mapping.swap)
         return "EEXIST", None
     swap = entry.value + index - (index >> order << order)
     folio = await swap_cache_get_folio(mapping.swap, swap)
@@ -179,11 +186,13 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
         error, folio = await swapin_sync(mapping.swap, mapping.memory, swap, order)
         if folio is None:
             still = await shmem_confirm_swap(mapping, index, entry)
+            await put_swap_device(mapping.swap)
             return (error or "EIO") if still >= 0 else "EEXIST", None
     if order > folio.order:
         error = await shmem_split_swap_entry(mapping, index, entry)
         if error:
             await folio_put(folio)
+            await put_swap_device(mapping.swap)
             return error, None
     first = index >> folio.order << folio.order
     expected = ValueEntry(swap >> folio.order << folio.order)
@@ -199,11 +208,13 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     if error:
         await folio_unlock(folio)
         await folio_put(folio)
+        await put_swap_device(mapping.swap)
         return error, None
     await shmem_recalc_inode(inode, 0, -folio.nr_pages)
     await delete_from_swap_cache(mapping.swap, folio)
     folio.dirty = True
     await swap_free(mapping.swap, expected.value, folio.nr_pages)
+    await put_swap_device(mapping.swap)
     return "", folio
 
 

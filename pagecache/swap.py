@@ -16,14 +16,11 @@ asynchronous I/O (a folio is written, or read, in one step, so there is no write
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
-
 from pagecache.folio import Folio, Memory, __folio_set_locked, drop_references, folio_put, folio_unlock, vm_bug_on_folio
-from pagecache.step import KernelBug, Target, UseAfterFree, Wait, step
+from pagecache.step import KernelBug, UseAfterFree, Wait, step
+from pagecache.swap_device import NOTHING, SwapDevice, SwapSlot
 
 __all__ = [
-    "SwapDevice",
-    "SwapSlot",
     "add_to_swap_cache",
     "delete_from_swap_cache",
     "folio_alloc_swap",
@@ -38,63 +35,16 @@ __all__ = [
     "swapin_sync",
 ]
 
-NOTHING: Final = "never written"
-
-
-class SwapSlot:
-    """One slot: what was written there, and who refers to it.
-
-    Args:
-        content: of the page; what is left in a free slot is whatever was there.
-        count: how many value entries refer to it (``swap_map``).
-        cache: the folio that the swap cache has for it (SWAP_HAS_CACHE).
-    """
-
-    __slots__ = ("cache", "content", "count")
-
-    def __init__(self) -> None:
-        self.content = NOTHING
-        self.count = 0
-        self.cache: Folio | None = None
-
-    @property
-    def free(self) -> bool:
-        """Does nobody refer to it?"""
-        return self.count == 0 and self.cache is None
-
-
-class SwapDevice:
-    """``struct swap_info_struct`` and its swap cache: as many slots as the world has pages.
-
-    Args:
-        nr_slots: how many.
-        order: of the largest entry (SWAPFILE_CLUSTER).
-    """
-
-    __fingerprint_skip__: ClassVar = ("order",)
-    __slots__ = ("order", "slots")
-
-    def __init__(self, nr_slots: int, order: int = 0) -> None:
-        self.slots = [SwapSlot() for _ in range(nr_slots)]
-        self.order = order
-
-    def of(self, folio: Folio) -> list[SwapSlot]:
-        """The slots of a folio of the swap cache."""
-        return self.slots[folio.swap : folio.swap + folio.nr_pages]
-
-
-def _target(swap: SwapDevice, entry: int) -> Target:
-    """The slots that one entry can have, together (a cluster, and its lock)."""
-    return ("swap", entry >> swap.order)
-
 
 async def folio_alloc_swap(swap: SwapDevice, order: int) -> int:
     """``folio_alloc_swap()``: the first free slot; of 2**order consecutive ones, aligned; -1 if there are none.
 
+    From a device that somebody is switching off nobody gets any.
+
     Nobody else gets the slots until add_to_swap_cache(), which follows in the same step here.
     """
     current = await step("folio_alloc_swap", target=("swap_map", 0), writes=True, fails="ENOSPC")
-    if current.failing:
+    if current.failing or not swap.writeok:
         return -1
     nr = 1 << order
     return next(
@@ -117,31 +67,35 @@ def add_to_swap_cache(swap: SwapDevice, folio: Folio, entry: int) -> None:
 
 async def swap_shmem_alloc(swap: SwapDevice, entry: int, nr: int) -> None:
     """``swap_shmem_alloc()``: a file refers to the slots now, too."""
-    await step("swap_shmem_alloc", entry, target=_target(swap, entry), writes=True)
+    await step("swap_shmem_alloc", entry, target=swap.target(entry), writes=True)
     for slot in swap.slots[entry : entry + nr]:
         slot.count += 1
 
 
 async def swap_writepage(swap: SwapDevice, folio: Folio) -> None:
     """``swap_writepage()`` of a locked folio, up to the end of the I/O; unlocks it."""
-    await step("swap_writepage", folio, target=_target(swap, folio.swap), writes=True)
+    await step("swap_writepage", folio, target=swap.target(folio.swap), writes=True)
     for slot, content in zip(swap.of(folio), folio.pages, strict=True):
         slot.content = content
     await folio_unlock(folio)
 
 
 async def swap_cache_get_folio(swap: SwapDevice, entry: int) -> Folio | None:
-    """``swap_cache_get_folio()``: what the swap cache has for ``entry``, with a reference; without any lock."""
+    """``swap_cache_get_folio()``: what the swap cache has for ``entry``, with a reference; without any lock.
+
+    "Caller must lock the swap device or hold a reference to keep it valid": see get_swap_device().
+    """
     slot = swap.slots[entry]
     # filemap_get_folio(): goes round as long as the folio it finds is frozen, on its way out.
     await step(
         "swap_cache_get_folio",
         entry,
-        target=_target(swap, entry),
+        target=swap.target(entry),
         ready=lambda: _is_settled(slot),
         waits_for=lambda: _frozen(slot),
         spins=True,
     )
+    swap.trap(f"swap_cache_get_folio({entry})")
     folio = slot.cache
     if folio is not None:
         folio.refcount += 1
@@ -151,7 +105,7 @@ async def swap_cache_get_folio(swap: SwapDevice, entry: int) -> Folio | None:
 async def swap_cache_replace_folio(swap: SwapDevice, src: Folio, dst: Folio, position: int) -> None:
     """``__swap_cache_replace_folio()`` of one page: the swap cache finds ``dst`` there instead of ``src``, frozen."""
     entry = src.swap + position
-    await step("__swap_cache_replace_folio", entry, dst, target=_target(swap, entry), writes=True)
+    await step("__swap_cache_replace_folio", entry, dst, target=swap.target(entry), writes=True)
     swap.slots[entry].cache = dst
 
 
@@ -189,12 +143,13 @@ async def swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, o
     await step(
         "swapcache_prepare",
         entry,
-        target=_target(swap, entry),
+        target=swap.target(entry),
         writes=True,
         ready=lambda: _is_settled(slot),
         waits_for=lambda: _frozen(slot),
         spins=True,
     )
+    swap.trap(f"swapcache_prepare({entry})")
     if any(one.cache is not None or one.count == 0 for one in slots):
         other = None if order else slot.cache  # a large one is not worth waiting for: EEXIST
         if other is not None:
@@ -203,7 +158,7 @@ async def swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, o
         await folio_put(folio)
         return "", other
     add_to_swap_cache(swap, folio, entry)
-    await step("swap_readpage", folio, target=_target(swap, entry), sleeps=True, also=[(("flags", folio.number), True)])
+    await step("swap_readpage", folio, target=swap.target(entry), sleeps=True, also=[(("flags", folio.number), True)])
     folio.pages = [one.content for one in slots]
     if NOTHING in folio.pages:
         raise KernelBug(f"swap slot {entry} is read, and was never written")
@@ -219,7 +174,7 @@ async def delete_from_swap_cache(swap: SwapDevice, folio: Folio) -> None:
     Raises:
         KernelBug: if the swap cache does not have it.
     """
-    await step("delete_from_swap_cache", folio, target=_target(swap, folio.swap), writes=True)
+    await step("delete_from_swap_cache", folio, target=swap.target(folio.swap), writes=True)
     forget(swap, folio)
     drop_references(folio, folio.nr_pages)
 
@@ -242,7 +197,7 @@ async def swap_free(swap: SwapDevice, entry: int, nr: int = 1) -> None:
     Raises:
         UseAfterFree: if it did not before.
     """
-    await step("swap_free", entry, target=_target(swap, entry), writes=True)
+    await step("swap_free", entry, target=swap.target(entry), writes=True)
     _put_counts(swap, entry, nr)
 
 
@@ -254,7 +209,7 @@ async def free_swap_and_cache(swap: SwapDevice, entry: int, nr: int = 1) -> None
     cached = [slot.cache for slot in swap.slots[entry : entry + nr] if slot.cache is not None]
     also = [(("folio_lock", folio.number), False) for folio in cached]
     also += [(("refcount", folio.number), True) for folio in cached]
-    await step("free_swap_and_cache", entry, target=_target(swap, entry), writes=True, also=also)
+    await step("free_swap_and_cache", entry, target=swap.target(entry), writes=True, also=also)
     _put_counts(swap, entry, nr)
     for number in range(entry, entry + nr):
         folio = swap.slots[number].cache

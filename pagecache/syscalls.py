@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.folio import ZERO, Folio, folio_mark_uptodate, folio_put, folio_test_uptodate, folio_unlock
-from pagecache.inode import Inode, ShmemFalloc, i_size_read, i_size_write, shmem_recalc_inode
+from pagecache.inode import AddressSpace, Inode, ShmemFalloc, i_size_read, i_size_write, shmem_recalc_inode
 from pagecache.locks import (
     WaitQueue,
     down_read,
@@ -20,6 +20,7 @@ from pagecache.pte import pte_target
 from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step
 from pagecache.swap import swap_cache_get_folio
+from pagecache.swap_device import get_swap_device, put_swap_device
 from pagecache.touched import NRPAGES
 from pagecache.truncate import INFINITY
 from pagecache.xarray import Entry, ValueEntry
@@ -182,13 +183,22 @@ async def mincore_page(vma: Vma, index: int) -> int:
     """``mincore_page()``: is the page in the cache, and uptodate?  May be called in atomic context."""
     entry: Entry = await vma.mapping.kernel.filemap_get_entry(vma.mapping, index)
     if isinstance(entry, ValueEntry) and vma.mapping.regular is None:
-        # filemap_get_incore_folio(): "try to find it in the swap cache".
-        entry = await swap_cache_get_folio(vma.mapping.swap, entry.value)
+        entry = await _mincore_swap(vma.mapping, entry)
     if not isinstance(entry, Folio):
         return 0
     uptodate = await folio_test_uptodate(entry)
     await folio_put(entry)
     return int(uptodate)
+
+
+async def _mincore_swap(mapping: AddressSpace, entry: ValueEntry) -> Folio | None:
+    """``mincore_swap()``: what the swap cache has, if there still is one."""
+    present = await get_swap_device(mapping.swap)
+    if not present:
+        return None
+    folio = await swap_cache_get_folio(mapping.swap, entry.value)
+    await put_swap_device(mapping.swap)
+    return folio
 
 
 async def shmem_getattr(inode: Inode) -> str:

@@ -29,6 +29,7 @@ from pagecache.operations import (
     Split,
     Stat,
     Store,
+    Swapoff,
     Touch,
     Truncate,
     UffdContinue,
@@ -141,6 +142,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     Poke: (_index, _vma_of_index),
     UffdWriteProtect: (_index, _vma_of_index, _lift),
     UffdContinue: (_index, _vma_of_index),
+    Swapoff: (),
 }
 """How each operation's fields are drawn, in their order."""
 

@@ -25,6 +25,7 @@ from pagecache.operations import Load, PageOut, Store
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.shmem_swap import shmem_confirm_swap, shmem_split_swap_entry
 from pagecache.swap import delete_from_swap_cache, swap_cache_alloc_folio, swap_cache_get_folio, swap_free, swapin_sync
+from pagecache.swap_device import get_swap_device, put_swap_device
 from pagecache.world import WorldSpec
 from pagecache.xarray import ValueEntry
 
@@ -42,8 +43,12 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
         ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; and the folio, locked.
     """
     mapping = inode.i_mapping
+    present = await get_swap_device(mapping.swap)
     order = await shmem_confirm_swap(mapping, index, entry)
+    if not present:
+        return "EEXIST" if order < 0 else "EINVAL", None
     if order < 0:
+        await put_swap_device(mapping.swap)
         return "EEXIST", None
     swap = entry.value + index - (index >> order << order)
     folio = await swap_cache_get_folio(mapping.swap, swap)
@@ -52,10 +57,12 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
         if order:
             error, folio = await swap_cache_alloc_folio(mapping.swap, mapping.memory, swap >> order << order, order)
             if folio is None and not error:
+                await put_swap_device(mapping.swap)
                 return "EEXIST", None
         if folio is None and order:
             error = await shmem_split_swap_entry(mapping, index, entry)
             if error:
+                await put_swap_device(mapping.swap)
                 return error, None
             order = 0
             entry = ValueEntry(swap)
@@ -63,11 +70,13 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
             error, folio = await swapin_sync(mapping.swap, mapping.memory, swap, 0)
         if folio is None:
             still = await shmem_confirm_swap(mapping, index, entry)
+            await put_swap_device(mapping.swap)
             return (error or "EIO") if still >= 0 else "EEXIST", None
     if order > folio.order:
         error = await shmem_split_swap_entry(mapping, index, entry)
         if error:
             await folio_put(folio)
+            await put_swap_device(mapping.swap)
             return error, None
     first = index >> folio.order << folio.order
     expected = ValueEntry(swap >> folio.order << folio.order)
@@ -83,11 +92,13 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     if error:
         await folio_unlock(folio)
         await folio_put(folio)
+        await put_swap_device(mapping.swap)
         return error, None
     await shmem_recalc_inode(inode, 0, -folio.nr_pages)
     await delete_from_swap_cache(mapping.swap, folio)
     folio.dirty = True
     await swap_free(mapping.swap, expected.value, folio.nr_pages)
+    await put_swap_device(mapping.swap)
     return "", folio
 
 

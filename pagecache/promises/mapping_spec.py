@@ -28,6 +28,7 @@ from pagecache.operations import (
     Split,
     Stat,
     Store,
+    Swapoff,
     Touch,
     Truncate,
     UffdContinue,
@@ -75,6 +76,7 @@ __all__ = [
     "Reclaiming",
     "Splitting",
     "Supplying",
+    "Unswapping",
 ]
 
 
@@ -393,6 +395,24 @@ class Reclaiming(Behaviour):
             yield done(0), moment.size, cell._replace(content=HOLE)
 
 
+class Unswapping(Behaviour):
+    """``swapoff(2)``: no page of the file changes, is missing or appears, at any moment: only its place is another.
+
+    EINVAL if another one is at it, or has been, which the file does not tell.  Without memory to read a page back the
+    device stays.
+    """
+
+    __slots__ = ()
+    operation: Swapoff
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        del phase
+        yield done(0), moment.size, cell
+        yield done("EINVAL"), moment.size, cell
+        if moment.may_fail:
+            yield done("ENOMEM"), moment.size, cell
+
+
 class Migrating(Behaviour):
     """Migration of a folio: no page of the file changes, is missing or appears, at any moment.
 
@@ -485,6 +505,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Load: Accessing,
     Store: Accessing,
     PageOut: Reclaiming,
+    Swapoff: Unswapping,
     MemoryFailure: Failing,
     PinWrite: Pinning,
     Migrate: Migrating,

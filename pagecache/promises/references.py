@@ -84,8 +84,8 @@ class ReferenceWatcher(Watcher):
 class LeakWatcher(Watcher):
     """Nothing leaks: what is alive can be reached through the page cache, a page table or the swap cache.
 
-    And every slot of the swap device is referred to as often as it is counted; and no cursor, all of which are gone by
-    now, had a node in reserve.
+    And every slot of the swap device is referred to as often as it is counted, and nobody keeps the device; and no
+    cursor, all of which are gone by now, had a node in reserve.
     """
 
     def ended(self, pending: Sequence[tuple[Task, Operation]]) -> str | None:
@@ -104,6 +104,8 @@ class LeakWatcher(Watcher):
         for folio in self.world.memory.live():
             if not (_slots(self.world, folio) or _ptes(self.world, folio) or _swap_slots(self.world, folio)):
                 return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"
+        for user in self.world.mapping.swap.users:
+            return f"in the end {user} still has a reference to the swap device, which nobody can switch off"
         if i_pages.nr_spares:
             return f"in the end the number of spare nodes is {i_pages.nr_spares}, but no cursor is left that has one"
         return None

@@ -33,6 +33,7 @@ SWAP_MUTANTS: Final = (
         "refcount",
         """
 -    await swap_free(mapping.swap, expected.value, folio.nr_pages)
+     await put_swap_device(mapping.swap)
      return "", folio
 """,
     ),
@@ -358,5 +359,25 @@ SWAP_MUTANTS: Final = (
 +    for canonical in range(first, first + nr, xas.sibs + 1):
 """,
         equivalent="until the lock is dropped every slot leads to the same folio, and it is frozen",
+    ),
+    Mutant(
+        "swapin-keeps-the-device-of-a-page-that-is-back",
+        "shmem_swap.py",
+        "refcount",
+        """
+     if order < 0:
+-        await put_swap_device(mapping.swap)
+         return "EEXIST", None
+""",
+    ),
+    Mutant(
+        "swapoff-gives-out-slots",
+        "swapoff.py",
+        "flag",
+        """
+         return "EINVAL"
+-    swap.writeok = False
+     error = await try_to_unuse(inode.i_mapping)
+""",
     ),
 )

@@ -27,6 +27,7 @@ from pagecache.operations import (
     Split,
     Stat,
     Store,
+    Swapoff,
     Touch,
     Truncate,
     UffdContinue,
@@ -64,6 +65,7 @@ class SparseFile:
         """Holes that a load has filled: reclaim drops what nobody wrote."""
         self.out = {n: n for n, page in enumerate(spec.pages) if page == "swapped"}
         """By page that is swapped out, the slot in which it is."""
+        self.device = True
         self.collapses_large = collapses_large
         self.large = {(first, first + (1 << order)) for first, order in spec.large}
         self.fallocend = 0
@@ -121,6 +123,10 @@ class SparseFile:
                 if self.pages.get(index, FAILED) != FAILED and index not in self.out:
                     self.send_out(index)
                 return 0
+            case Swapoff():
+                self.out.clear()
+                was, self.device = self.device, False
+                return 0 if was else "EINVAL"
             case Migrate(index) if self.pages.get(index) == FAILED:
                 return "EBUSY"
             case Migrate(index):
@@ -162,7 +168,7 @@ class SparseFile:
     def send_out(self, index: int) -> None:
         """To the first free slots; a large folio stays if there are not enough of them side by side."""
         folio = self.whole(index)
-        for first in range(0, self.end, len(folio)):
+        for first in range(0, self.end if self.device else 0, len(folio)):
             slots = range(first, first + len(folio))
             if not set(slots) & set(self.out.values()):
                 self.out |= dict(zip(folio, slots, strict=True))
