@@ -146,12 +146,13 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
 }
 """How each operation's fields are drawn, in their order."""
 
-Kinds = Sequence[type[Operation]]
+Kinds = Sequence[type[Operation] | Operation]
+"""Operations to choose from; an instance is one with all its arguments."""
 
 COLLAPSE: Final[tuple[type[Operation], ...]] = (Collapse,)
 LOOKS: Final[tuple[type[Operation], ...]] = (SeekHole, SeekData, Mincore, Touch)
 CHANGES: Final = tuple(made for made in OPERATIONS if made not in (*COLLAPSE, *LOOKS))
-OTHERS: Final[dict[str, tuple[Kinds, Kinds]]] = {
+OTHERS: Final[dict[str, tuple[Sequence[type[Operation]], Sequence[type[Operation]]]]] = {
     backing: (
         tuple(made for made in LOOKS if backing in made.backings),
         tuple(made for made in CHANGES if backing in made.backings),
@@ -166,11 +167,14 @@ _NAMES: Final = {made: tuple(field.name for field in dataclasses.fields(made)) f
 def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds: Kinds = ()) -> Operation:
     """An operation without a problem in ``world``: a Collapse, with probability ``other`` another one.
 
-    With ``kinds``, one of those: a Collapse only if it is among them, the others equally likely.
+    With ``kinds``, one of those: a Collapse only if it is among them, the others equally likely; an instance as it is.
     """
     kinds = tuple(made for made in kinds if world.backing in made.backings)
     if kinds:
-        made = _of(draw, kinds, other)
+        chosen = _of(draw, kinds, other)
+        if isinstance(chosen, Operation):
+            return chosen
+        made = chosen
     elif draw.boolean(other, type(like) not in COLLAPSE):
         looks, changes = OTHERS[world.backing]
         made = draw.mostly(looks, changes, CHANGE, type(like))
@@ -185,9 +189,9 @@ def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds
     return made(*values)
 
 
-def _of(draw: Draw, kinds: Kinds, other: float) -> type[Operation]:
-    others = tuple(made for made in kinds if made not in COLLAPSE)
-    collapses = len(others) < len(kinds)
+def _of(draw: Draw, kinds: Kinds, other: float) -> type[Operation] | Operation:
+    collapses = tuple(made for made in kinds if made in COLLAPSE or type(made) in COLLAPSE)
+    others = tuple(made for made in kinds if made not in collapses)
     if others and (not collapses or draw.boolean(other, like=False)):
         return draw.option(others, others[0])
-    return COLLAPSE[0]
+    return collapses[0] if len(collapses) == 1 else draw.option(collapses, collapses[0])

@@ -52,7 +52,8 @@ class Focus:
     numbers of mappings; a ``vma.`` feature holds for all of them.
 
     Args:
-        operations: by class; all programs are made of these, of Collapse only if it is among them.
+        operations: all programs are made of these, of Collapse only if it is among them.  A class is drawn with
+            any arguments, an instance is itself: ``Focus((Fallocate(0, 4), PageOut))``.
         features: what is asked of the world.
         worlds: instead, the very worlds of which one is drawn.
         failures: does it take failures, of memory for example, so that all programs get some?
@@ -61,7 +62,7 @@ class Focus:
         ValueError: if there are no operations, a feature is none or has no values, or worlds and features are given.
     """
 
-    operations: tuple[type[Operation], ...]
+    operations: tuple[type[Operation] | Operation, ...]
     features: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     worlds: tuple[WorldSpec, ...] = ()
     failures: bool = False
@@ -70,8 +71,10 @@ class Focus:
         if not self.operations:
             raise ValueError("a focus has no operations; give at least one")
         for operation in self.operations:
-            if operation not in OPERATIONS:
-                raise ValueError(f"a focus has the operation {operation!r}; choose classes of OPERATIONS")
+            if operation not in OPERATIONS and type(operation) not in OPERATIONS:
+                raise ValueError(
+                    f"a focus has the operation {operation!r}; choose among OPERATIONS, classes or instances of them"
+                )
         for name, values in self.features.items():
             if name not in FEATURES:
                 raise ValueError(f"a focus asks for the feature {name!r}; choose one of {', '.join(sorted(FEATURES))}")
