@@ -136,9 +136,9 @@ class Campaign:
                 continue
             campaign.schedules += 1
             verdict = run.verdict
-            if verdict.failed and verdict.signature not in seen:
+            failing = dataclasses.replace(case, schedule=run.deviations)
+            if verdict.failed and verdict.signature not in seen and subject.is_news(failing, verdict):
                 seen.add(verdict.signature)
-                failing = dataclasses.replace(case, schedule=run.deviations)
                 campaign.findings.append(Finding(failing, subject.shrink(failing), campaign.schedules))
                 if not keep_going:
                     break

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 
-from fuzz.museum import SCHEDULES, search
+from fuzz.museum import SCHEDULES, keep, search
 from fuzz.violation import Inconclusive
 from pagecache.history import Bug
 
-SEED = 0
+CORPUS: Final = Path(__file__).parent.parent / "corpus"
+SEED: Final = 0
 
 
 def test_it_is_found(bug: Bug, pytestconfig: pytest.Config, reports: list[tuple[str, str]]) -> None:
-    """The default search, in the bug's worlds and with its operations, breaks one of its promises."""
+    """The default search, in the bug's worlds and with its operations, breaks one of its promises.
+
+    A bug that has no reproducer in corpus/history/ gets this one.
+    """
     name = bug.kernel.name
     campaign = search(bug, SEED, pytestconfig.getoption("--schedules") or SCHEDULES)
     if campaign.unknown is not None:
@@ -24,3 +31,4 @@ def test_it_is_found(bug: Bug, pytestconfig: pytest.Config, reports: list[tuple[
     size = f"{len(case.program.tasks)} / {case.program.operations} / {len(case.schedule)}"
     reports.append((f"{name}: {verdict.promise} after {found.schedules} schedules; {size}", ""))
     assert verdict.promise in bug.breaks, verdict.sentence
+    keep(bug, found, SEED, CORPUS)

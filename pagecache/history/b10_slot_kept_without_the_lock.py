@@ -248,7 +248,6 @@ BUG: Final = Bug(
         worlds=(
             WorldSpec(("hole",) * 4 + ("swapped", "hole"), size=6, vmas=(VmaSpec(end=6),)),
             WorldSpec(("data",) + ("hole",) * 3 + ("swapped", "hole"), size=6, vmas=(VmaSpec(end=6),)),
-            WorldSpec(("data", "hole")),
         ),
     ),
 )

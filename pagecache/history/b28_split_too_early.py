@@ -33,14 +33,16 @@ from pagecache.xarray import ValueEntry
 async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tuple[str, Folio | None]:
     """``shmem_swapin_folio()`` of 6.17: bring the page back that stood at ``index`` as ``entry`` a moment ago.
 
-    1. Find it in the swap cache, or read it; of a large entry, the whole of it if there is memory, else this page.
-    2. If the folio is smaller than the entry, split the entry.
-    3. Lock the folio.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by
+    1. Keep the device.  If it is gone, swapoff(2) has brought the page back before: look again.
+    2. Find it in the swap cache, or read it; of a large entry, the whole of it if there is memory, else this page.
+    3. If the folio is smaller than the entry, split the entry.
+    4. Lock the folio.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by
        this entry, and the file must still refer to it: it may have been brought in, written to and sent out meanwhile.
-    4. Insert it where its entries are expected, forget it in the swap cache, free the slots.
+    5. Insert it where its entries are expected, forget it in the swap cache, free the slots.
 
     Returns:
-        ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; and the folio, locked.
+        ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; ``"EINVAL"`` for an entry without
+        a device, which nobody has seen; and the folio, locked.
     """
     mapping = inode.i_mapping
     present = await get_swap_device(mapping.swap)

@@ -6,8 +6,10 @@ from questions import never, reach
 
 from pagecache.history.b10_slot_kept_without_the_lock import BUG
 from pagecache.operations import Collapse, Load, PunchHole
+from pagecache.world import WorldSpec
 
-LEAF, _, FIRST = BUG.focus.worlds
+LEAF, _ = BUG.focus.worlds
+FIRST = WorldSpec(("data", "hole"))
 
 
 def test_the_huge_page_is_stored_into_a_freed_node() -> None:
