@@ -38,6 +38,7 @@ from pagecache.xarray import (
 
 __all__ = [
     "shmem_confirm_swap",
+    "shmem_delete_from_page_cache",
     "shmem_free_swap",
     "shmem_split_swap_entry",
     "shmem_swapin_folio",
@@ -78,14 +79,14 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
     add_to_swap_cache(mapping.swap, folio, entry)
     await shmem_recalc_inode(inode, 0, folio.nr_pages)
     await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
-    await _shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
+    await shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
     if folio.mapcount:
         raise KernelBug(f"shmem_writepage(): {folio} is mapped")
     await swap_writepage(mapping.swap, folio)
     return True
 
 
-async def _shmem_delete_from_page_cache(mapping: AddressSpace, folio: Folio, radswap: ValueEntry) -> None:
+async def shmem_delete_from_page_cache(mapping: AddressSpace, folio: Folio, radswap: ValueEntry) -> None:
     """``shmem_delete_from_page_cache()``: put ``radswap`` in the folio's place, which must still be there."""
     xas = XaState(mapping.i_pages, folio.index)
     await xas_lock_irq(xas)

@@ -42,6 +42,7 @@ from pagecache.history import (
     b34_faults_starve_a_punch,
     b36_still_mapped,
     b39_memory_failure_truncates,
+    b40_folios_for_pages,
     b41_copied_page_not_dirty,
     b42_copied_page_not_freed,
 )
@@ -84,6 +85,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b34_faults_starve_a_punch.BUG,
     b36_still_mapped.BUG,
     b39_memory_failure_truncates.BUG,
+    b40_folios_for_pages.BUG,
     b41_copied_page_not_dirty.BUG,
     b42_copied_page_not_freed.BUG,
 )

@@ -14,6 +14,7 @@ from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatch
 from pagecache.promises.promise import Promise, Watcher
 from pagecache.promises.punching import SlipsInOnceWatcher
 from pagecache.promises.references import LeakWatcher, ReferenceWatcher
+from pagecache.promises.reserving import GivesUpWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
 from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.promises.userfaultfd import ObservedMissingWatcher, RegisteredWatcher
@@ -62,6 +63,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "a_fault_slips_once_into_a_hole_that_is_punched",
         SlipsInOnceWatcher,
         "shmem_falloc_wait(), CVE-2014-4171: the hole punch ends, however many others keep faulting",
+    ),
+    Promise(
+        "fallocate_gives_up_if_reclaim_wants_more_than_it_reserved",
+        GivesUpWatcher,
+        "nr_falloced and nr_unswapped of struct shmem_falloc: 1aac1400319d, d77b90d2b264",
     ),
     # What the kernel relies on.
     Promise(

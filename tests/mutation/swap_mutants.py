@@ -71,7 +71,7 @@ SWAP_MUTANTS: Final = (
         """
 -    await shmem_recalc_inode(inode, 0, folio.nr_pages)
      await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
-     await _shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
+     await shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
 +    await shmem_recalc_inode(inode, 0, folio.nr_pages)
 """,
     ),

@@ -35,7 +35,18 @@ from mutants import (
 
 from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
-from pagecache.operations import Collapse, Load, Operation, PunchHole, SeekHole, Store, Touch, UffdWriteProtect
+from pagecache.operations import (
+    Collapse,
+    Fallocate,
+    Load,
+    Operation,
+    PageOut,
+    PunchHole,
+    SeekHole,
+    Store,
+    Touch,
+    UffdWriteProtect,
+)
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure
 from strategies.programs import named
@@ -87,6 +98,7 @@ SLEEPS_AT_3 = WorldSpec(("data", "hole", "hole", "hole"), size=4, vmas=(VmaSpec(
 FULL_SLEEPS_AT_3 = WorldSpec(("data", "data", "hole", "hole"), size=4, vmas=(VmaSpec(end=4, missing=True),))
 MAPPED = WorldSpec(vmas=(VmaSpec(mapped=(0,)),))
 TAIL_MAPPED = WorldSpec(vmas=(VmaSpec(), VmaSpec("B", 1, 2, mapped=(1,))))
+HUGE_ALWAYS = WorldSpec(("hole", "hole", "data", "data"), size=4, vmas=(VmaSpec(end=4),), huge="always")
 
 NO_MEMORY = (Failure("khugepaged", "xas_create_range", 1),)
 
@@ -119,6 +131,13 @@ ISOLATED = (
             Deviation("touch", "up_read", 1, "punch"),
             Deviation("punch", "folio_put_refs", 2, "touch"),
         ),
+    ),
+    Isolated(
+        "fallocate_gives_up_if_reclaim_wants_more_than_it_reserved",
+        "b40-folios-for-pages",
+        HUGE_ALWAYS,
+        [[Fallocate(0, 3)], [PageOut(0), PageOut(0)]],
+        (Deviation("fallocate", "signal_pending", 2, "reclaim"),),
     ),
     # What the kernel relies on.
     Isolated(

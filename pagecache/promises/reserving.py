@@ -1,0 +1,83 @@
+"""fallocate(2) gives up if reclaim wants more pages than it has reserved.
+
+What fallocate() is reserving cannot go to swap: it may have to be undone.  Reclaim leaves it alone, and counts it;
+"let shmem_fallocate() quit when too many" (1aac1400319d).  An fallocate() that goes on takes the last memory from
+everybody; one that gives up too early fails for no reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from pagecache.folio import Folio
+from pagecache.operations import Fallocate, Operation, Result
+from pagecache.promises.promise import Watcher
+from pagecache.step import Step, Task
+from pagecache.world import World
+
+__all__ = ["GivesUpWatcher"]
+
+
+class GivesUpWatcher(Watcher):
+    """fallocate() fails with ENOMEM if, and only if, reclaim had wanted more when it looked than it had reserved.
+
+    Both are counted here in pages, whatever ``nr_unswapped`` and ``nr_falloced`` say.  What reclaim wants is a folio
+    that it has locked when it takes the ``i_lock``, among those that have been reserved up to there (start to next).
+
+    Where failures are injected nothing is judged: memory may be short for another reason, and what was reserved may
+    have been taken back for a smaller folio.
+    """
+
+    after_calls: ClassVar = frozenset({"i_private", "xas_store", "spin_lock", "signal_pending"})
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.reserving = -1
+        """The number of the task whose fallocate() has been published last."""
+        self.reserved: frozenset[int] = frozenset()
+        """The indices that it has reserved."""
+        self.wanted = 0
+        """How many pages reclaim has wanted of those, again and again counted again."""
+        self.looked = (0, 0)
+        """How many were wanted, and reserved, when it looked last."""
+
+    def after(self, task: Task, step: Step) -> None:
+        falloc = self.world.inode.i_private
+        if falloc is None or falloc.waitq is not None:
+            return
+        if step.call == "i_private":
+            self.reserving, self.reserved, self.wanted, self.looked = task.number, frozenset(), 0, (0, 0)
+        elif step.call == "signal_pending":
+            self.looked = (self.wanted, len(self.reserved))
+        elif step.call == "xas_store" and task.number == self.reserving:
+            folio = step.args[1]
+            if isinstance(folio, Folio) and not folio.uptodate:
+                self.reserved |= {*range(folio.index, folio.next_index)}
+        elif step.call == "spin_lock" and step.args[0] is self.world.inode.i_lock:
+            self.wanted += self._locked_by(task, falloc.start, falloc.next)
+
+    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
+        del number
+        if not isinstance(operation, Fallocate) or task.number != self.reserving or self.world.may_fail:
+            return None
+        wanted, reserved = self.looked
+        if (result == "ENOMEM") == (wanted > reserved):
+            return None
+        return (
+            f"{task} {operation!r} returned {result}, though reclaim had wanted {wanted} pages when it looked last, "
+            f"and it had reserved {reserved}"
+        )
+
+    def key(self) -> Hashable:
+        return (self.reserving, self.reserved, self.wanted, self.looked)
+
+    def _locked_by(self, task: Task, start: int, end: int) -> int:
+        """How many pages the folios have that are reserved only, begin from ``start`` to ``end``, and it has locked."""
+        slots = self.world.mapping.i_pages.slots
+        folios = [
+            entry
+            for index, entry in enumerate(slots)
+            if isinstance(entry, Folio) and entry.index == index and start <= index < end
+        ]
+        return sum(folio.nr_pages for folio in folios if folio.locked_by is task and not folio.uptodate)
