@@ -40,6 +40,7 @@ class Kernel:
     hpage_collapse_scan_file: KernelFunction
     collapse_file: KernelFunction
     retract_page_tables: KernelFunction
+    collapse_pte_mapped_thp: KernelFunction
     set_huge_pmd: KernelFunction
     shmem_charge: KernelFunction
     shmem_uncharge: KernelFunction

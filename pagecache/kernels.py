@@ -24,7 +24,7 @@ from pagecache.collapse import (
     wilcox_2023_02,
     wilcox_2023_02_literal,
 )
-from pagecache.collapse.madvise import set_huge_pmd
+from pagecache.collapse.madvise import collapse_pte_mapped_thp_6_1, collapse_pte_mapped_thp_6_6, set_huge_pmd
 from pagecache.collapse.scan import (
     hpage_collapse_scan_file_4_8,
     hpage_collapse_scan_file_2026,
@@ -89,6 +89,7 @@ LINUX_6_2: Final = Kernel(
     hpage_collapse_scan_file=hpage_collapse_scan_file_4_8,
     collapse_file=linux_6_2.collapse_file,
     retract_page_tables=retract_page_tables_4_8,
+    collapse_pte_mapped_thp=collapse_pte_mapped_thp_6_1,
     set_huge_pmd=set_huge_pmd,
     shmem_charge=shmem_charge_4_20,
     shmem_uncharge=shmem_uncharge_4_8,
@@ -205,6 +206,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     collapse_file=linux_2026.collapse_file,
     collapse_regular_file=regular_2026.collapse_file,
     retract_page_tables=retract_page_tables_6_6,
+    collapse_pte_mapped_thp=collapse_pte_mapped_thp_6_6,
     shmem_charge=shmem_charge_6_6,
     shmem_uncharge=shmem_uncharge_6_6,
     migrate_folio=migrate_folio_2026,

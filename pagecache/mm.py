@@ -58,7 +58,7 @@ class PageTable:
     ``present`` tells whether the PMD points to a page table: it comes with the first fault and goes when a
     collapse retracts it.  ``huge`` is the PMD if it maps a huge page instead, or stands for one that is being migrated.
     ``generation`` counts how often the page of entries went back to the allocator while
-    a lockless walker could still be reading it.
+    a walker that does not take the mmap_lock could still be reading it.
     """
 
     __slots__ = ("generation", "huge", "present", "ptl")
@@ -275,6 +275,10 @@ async def tlb_remove_table_sync_one(mm: Mm) -> None:
 
 
 async def pte_free_now(vma: Vma, index: int) -> None:
-    """``pte_free()`` of the page table that was taken out: who still reads it reads what is no page table any more."""
-    await step("pte_free", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True)])
-    vma.table(index).generation += bool(vma.mm.gup_fast)
+    """``pte_free()`` of the page table that was taken out: who still reads it reads what is no page table any more.
+
+    That may be gup_fast(), or who came from the file and has the i_mmap_rwsem for reading: unmap_mapping_range().
+    """
+    walkers = [(vma.mapping.i_mmap_rwsem.target, False)]
+    await step("pte_free", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True), *walkers])
+    vma.table(index).generation += bool(vma.mm.gup_fast or vma.mapping.i_mmap_rwsem.readers)

@@ -8,7 +8,7 @@ from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed
 from pagecache.pte import MARKER_UFFD_WP
-from pagecache.step import step
+from pagecache.step import UseAfterFree, step
 
 __all__ = ["unmap_mapping_folio", "unmap_mapping_range", "zap_page_range"]
 
@@ -63,9 +63,18 @@ async def _zap_pte_range(vma: Vma, first: int, last: int, zapped: list[Folio], *
     shmem_mfill_atomic_pte() relies on to "serialize against truncate with the page table lock".  An
     entry that try_to_unmap() has emptied without a flush so far is flushed, too
     (flush_tlb_batched_pending()): once munmap() has returned, no CPU reaches the page.
+
+    Whoever holds one of the locks under which page tables may be walked relies on it that a PMD that points to a page
+    table still does when it comes to the entries (8d3c106e19e8).
+
+    Raises:
+        UseAfterFree: if the page table was freed in between.
     """
     table = vma.table(first)
+    generation = table.generation
     await spin_lock(table.ptl)
+    if table.generation != generation:
+        raise UseAfterFree(f"zap_pte_range() locks a page table of {vma} at index {first} that has been freed")
     for index in range(first, last):
         if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
             entry = await pte_clear(vma, index)

@@ -30,13 +30,27 @@ from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_put_r
 from pagecache.huge_pmd import do_set_pmd
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
-from pagecache.mm import Vma, find_vma, pmdp_collapse_flush, pte_clear
+from pagecache.mm import (
+    Vma,
+    find_vma,
+    pmdp_collapse_flush,
+    pte_changed,
+    pte_clear,
+    pte_free_now,
+    tlb_remove_table_sync_one,
+)
 from pagecache.regular.backing import inode_is_open_for_write
 from pagecache.regular.read import filemap_lock_folio
 from pagecache.step import step
 from pagecache.xarray import Entry
 
-__all__ = ["collapse_pte_mapped_thp", "madvise_collapse", "set_huge_pmd"]
+__all__ = [
+    "collapse_pte_mapped_thp_6_1",
+    "collapse_pte_mapped_thp_6_6",
+    "free_page_table_of",
+    "madvise_collapse",
+    "set_huge_pmd",
+]
 
 _ERRNO: Final = {
     SCAN_ALLOC_HUGE_PAGE_FAIL: "ENOMEM",
@@ -77,7 +91,7 @@ async def madvise_collapse(vma: Vma, start: int) -> int | str:
     if result == SCAN_SUCCEED and vma.huge:
         result = SCAN_PTE_MAPPED_HUGEPAGE
     if result == SCAN_PTE_MAPPED_HUGEPAGE:
-        collapse = collapse_pte_mapped_thp if vma.huge else _still_a_huge_page
+        collapse = mapping.kernel.collapse_pte_mapped_thp if vma.huge else _still_a_huge_page
         result = await collapse(vma, start)
     return 0 if result == SCAN_SUCCEED else _ERRNO.get(result, "EINVAL")
 
@@ -110,8 +124,77 @@ async def _still_a_huge_page(vma: Vma, start: int) -> str:
     return result
 
 
-async def collapse_pte_mapped_thp(vma: Vma, start: int) -> str:
-    """``collapse_pte_mapped_thp()`` of 6.6, install_pmd true: map the huge page at ``start`` by a PMD.
+async def collapse_pte_mapped_thp_6_1(vma: Vma, start: int) -> str:
+    """``collapse_pte_mapped_thp()`` of 6.1 to 6.5, install_pmd true: map the huge page at ``start`` by a PMD.
+
+    The page table is freed at once.  So every lock is taken for writing under which somebody may walk page tables: the
+    mmap_lock, and the i_mmap_rwsem of who comes from the file; gup_fast() gets an IPI.
+
+    Returns:
+        SCAN_SUCCEED also if it is mapped so already.
+    """
+    mapping = vma.mapping
+    await down_write(vma.mm.mmap_lock)
+    found = find_vma(vma)
+    if found is None or vma.uffd_wp:
+        await up_write(vma.mm.mmap_lock)
+        return SCAN_VMA_CHECK
+    await step("pmd_offset", vma, start, target=("pmd", vma.number))  # find_pmd_or_thp_or_none()
+    if vma.table(start).huge is not None:
+        await up_write(vma.mm.mmap_lock)
+        return SCAN_SUCCEED  # SCAN_PMD_MAPPED
+    result = SCAN_FAIL
+    folio = await filemap_lock_folio(mapping, start)
+    if folio is not None:
+        result = SCAN_SUCCEED if folio.order == mapping.hpage_pmd_order else SCAN_PAGE_COMPOUND
+        if result == SCAN_SUCCEED and vma.table(start).present:
+            await down_write(mapping.i_mmap_rwsem)
+            result = await free_page_table_of(vma, start, folio)
+            await up_write(mapping.i_mmap_rwsem)
+        if result == SCAN_SUCCEED:
+            result = await mapping.kernel.set_huge_pmd(vma, start, folio)
+        await folio_unlock(folio)
+        await folio_put(folio)
+    await up_write(vma.mm.mmap_lock)
+    return result
+
+
+async def free_page_table_of(vma: Vma, start: int, folio: Folio) -> str:
+    """Remove a page table that maps pages of ``folio`` only, and free it with all that is in it.
+
+    "Only lockless_pages_from_mm() and the hardware page walker can access page tables while all the high-level locks
+    are held in write mode", so nobody minds that its entries outlive their mapcount and their references.
+    """
+    table = vma.table(start)
+    there = vma.pmd_range(start)
+    # Step 1: are all entries that are present those of the right huge page?
+    await spin_lock(table.ptl)
+    if not _maps_nothing_else(vma, there, folio):
+        await spin_unlock(table.ptl)
+        return SCAN_FAIL
+    # Step 2: the mapcount.
+    nr_mapped = 0
+    for index in range(there.start, there.stop):
+        if vma.mapped(index) is folio:
+            target = ("refcount", folio.number)
+            await step("page_remove_rmap", folio, index, target=target, writes=True, also=pte_changed(folio))
+            folio.mapcount -= 1
+            nr_mapped += 1
+    await spin_unlock(table.ptl)
+    # Step 3: the references.
+    if nr_mapped:
+        await folio_put_refs(folio, nr_mapped)
+    # Step 4: collapse_and_free_pmd().
+    await pmdp_collapse_flush(vma, start)
+    await tlb_remove_table_sync_one(vma.mm)
+    await pte_free_now(vma, start)
+    return SCAN_SUCCEED
+
+
+async def collapse_pte_mapped_thp_6_6(vma: Vma, start: int) -> str:
+    """``collapse_pte_mapped_thp()`` since 6.6, install_pmd true: map the huge page at ``start`` by a PMD.
+
+    The page table is freed after a grace period of RCU (pte_free_defer()), so that page-table locks are enough.
 
     Returns:
         SCAN_SUCCEED also if it is mapped so already.
@@ -160,7 +243,7 @@ async def set_huge_pmd(vma: Vma, start: int, folio: Folio) -> str:
 
 
 async def _empty_page_table(vma: Vma, start: int, folio: Folio) -> bool:
-    """Remove a page table that maps pages of ``folio`` only, in the steps that the kernel's comments count."""
+    """Remove a page table that maps pages of ``folio`` only, in the steps that the kernel's comments count (6.6)."""
     table = vma.table(start)
     there = vma.pmd_range(start)
     # Step 1: are all entries that are present those of the right huge page?

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from stepping import Hand, K, contents, folio_at, run, snapshot, steps, untidy, world
+from stepping import Hand, K, contents, folio_at, run, steps, untidy, world
 
-from pagecache.collapse.madvise import collapse_pte_mapped_thp, madvise_collapse
-from pagecache.collapse.scan import SCAN_FAIL, SCAN_SUCCEED
+from pagecache.collapse.madvise import madvise_collapse
 from pagecache.fault import access
 from pagecache.folio import folio_lock, folio_put, folio_unlock
 from pagecache.gup import gup_fast, pin_user_pages_fast
@@ -408,72 +407,4 @@ def test_a_registration_for_wp_events_wants_write_faults() -> None:
 
     assert run(access(vma, 0, "new", waits=True)) == "new"
     assert vma.table(0).huge == Pte(folio_at(here, 0), write=True, dirty=True, huge=True)
-    assert untidy(here) == []
-
-
-# MADV_COLLAPSE
-
-
-@pytest.mark.parametrize("kernel", ["linux-6.2", "linux-6.4", "linux-2026"])
-def test_a_collapse_maps_the_huge_page(kernel: str) -> None:
-    here = world(WorldSpec(vmas=(VmaSpec(huge=True, mapped=(0,)),)), kernel)
-
-    assert run(madvise_collapse(here.vmas[0], 0)) == 0
-    huge = here.vmas[0].table(0).huge
-    assert huge is not None
-    assert (huge.folio, folio_at(here, 0).refcount, folio_at(here, 0).mapcount) == (folio_at(here, 0), 3, 1)
-    assert untidy(here) == []
-
-
-def test_a_collapse_of_what_is_mapped_so_has_nothing_to_do() -> None:
-    here = mapped()
-    before = snapshot(here)
-
-    assert run(collapse_pte_mapped_thp(here.vmas[0], 0)) == SCAN_SUCCEED
-    assert snapshot(here) == before
-
-
-def test_entries_of_the_huge_page_give_way_to_a_pmd() -> None:
-    here = world(WorldSpec(vmas=(VmaSpec(huge=True, mapped=(1,)),), large=LARGE), KERNEL)
-    vma = here.vmas[0]
-    hand = Hand(collapse_pte_mapped_thp(vma, 0))
-
-    assert hand.finish() == SCAN_SUCCEED
-    assert (vma.ptes, vma.table(0).present, counts(here)) == ({}, False, (3, 1))
-    assert "ptep_get_and_clear(vma0, 1)" in hand.steps
-    assert "folio_put_refs(H0, 1)" in hand.steps
-    assert untidy(here) == []
-
-
-def test_a_page_table_with_something_else_stays() -> None:
-    here = world(WorldSpec(vmas=(VmaSpec(huge=True, mapped=(1,)),), large=LARGE), KERNEL)
-    vma = here.vmas[0]
-    vma.ptes[0] = Pte(None, kind=MARKER_UFFD_WP)
-
-    assert run(collapse_pte_mapped_thp(vma, 0)) == SCAN_FAIL
-    assert (vma.ptes.keys(), vma.table(0).present, counts(here)) == ({0, 1}, True, (3, 1))
-
-
-def test_a_registration_for_wp_events_keeps_its_page_table() -> None:
-    here = world(WorldSpec(vmas=(VmaSpec(huge=True, wp=True, mapped=(1,)),), large=LARGE), KERNEL)
-
-    assert run(madvise_collapse(here.vmas[0], 0)) == "EINVAL"
-    assert here.vmas[0].ptes.keys() == {1}
-
-
-def test_somebody_may_have_split_the_huge_page_again() -> None:
-    here = world(WorldSpec(vmas=(VmaSpec(huge=True),)), KERNEL)
-    hand = Hand(madvise_collapse(here.vmas[0], 0))
-    hand.until("down_read", 2)
-    while "mmap_lock" not in str(hand.pending):
-        hand.step()
-    folio = folio_at(here, 0)
-    run(folio_lock(folio), B)
-    folio.refcount += 1
-    assert run(here.kernel.split_folio(here.mapping, folio), B) == ""
-    run(folio_unlock(folio), B)
-    run(folio_put(folio), B)
-
-    assert hand.finish() == "EINVAL"
-    assert contents(here) == ["d0", "d1"]
     assert untidy(here) == []

@@ -29,6 +29,7 @@ DIFFERENCES = {
             *COLLAPSE,
             "hpage_collapse_scan_file",
             "retract_page_tables",
+            "collapse_pte_mapped_thp",
             "shmem_charge",
             "migrate_folio",
             "shmem_uncharge",
