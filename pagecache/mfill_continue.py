@@ -16,7 +16,7 @@ async def mfill_atomic_continue(vma: Vma, index: int) -> int | str:
 
     Returns:
         0; ENOENT if the VMA is not registered; EFAULT for a hole, or if the file shrinks meanwhile; EINVAL behind its
-        end; EEXIST if something is mapped.
+        end; EEXIST if something is mapped; EIO if its memory has failed.
     """
     await down_read(vma.mm.mmap_lock)
     found = find_vma(vma)
@@ -43,6 +43,10 @@ async def _mfill_atomic_pte_continue(vma: Vma, index: int) -> str:
         # "Our caller expects us to return -EFAULT if we failed to find folio".
         return "EFAULT" if error == "ENOENT" else str(error)
     assert folio is not None
+    if folio.poisoned:
+        await folio_unlock(folio)
+        await folio_put(folio)
+        return "EIO"
     error = await mfill_atomic_install_pte(vma, index, folio, newly_allocated=False)
     await folio_unlock(folio)
     if error:

@@ -480,7 +480,7 @@ class UffdZeropage(Operation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class UffdContinue(Operation):
-    """``ioctl(UFFDIO_CONTINUE)`` of one page.  Result: 0, EEXIST, EFAULT, EINVAL, ENOENT or ENOMEM."""
+    """``ioctl(UFFDIO_CONTINUE)`` of one page.  Result: 0, EEXIST, EFAULT, EINVAL, EIO, ENOENT or ENOMEM."""
 
     task_name: ClassVar[str] = "uffd"
     index: int

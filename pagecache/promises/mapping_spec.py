@@ -302,10 +302,12 @@ class Continuing(Behaviour):
         if beyond:
             yield done("EFAULT" if phase == ("found",) else "EINVAL"), size, cell
             return
+        if phase == FIRST and (cell.content == HWPOISON or self.operation.index in moment.failing):
+            yield done("EIO"), size, cell
         if phase == ("found",):
             yield done(0), size, cell
             yield done("EEXIST"), size, cell
-        elif has_data(cell):
+        elif has_data(cell) and cell.content != HWPOISON:
             yield ("found",), size, cell
         elif cell.content == HOLE:
             yield done("EFAULT"), size, cell

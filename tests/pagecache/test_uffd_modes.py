@@ -6,6 +6,7 @@ import pytest
 from stepping import Hand, folio_at, run, steps, untidy, world
 
 from pagecache.fault import access
+from pagecache.memory_failure import memory_failure
 from pagecache.mfill_continue import mfill_atomic_continue
 from pagecache.mprotect import mwriteprotect_range
 from pagecache.pte import MARKER_UFFD_WP, Pte
@@ -143,6 +144,15 @@ def test_continue_maps_what_is_there(index: int, result: int | str) -> None:
 
     assert run(mfill_atomic_continue(here.vmas[0], index)) == result
     assert (here.vmas[0].mapped(index) is not None) is (result == 0)
+    assert untidy(here) == []
+
+
+def test_continue_does_not_map_memory_that_has_failed() -> None:
+    here = world(MINOR)
+    assert run(memory_failure(here.mapping, 0)) == 0
+
+    assert run(mfill_atomic_continue(here.vmas[0], 0)) == "EIO"
+    assert here.vmas[0].ptes == {}
     assert untidy(here) == []
 
 
