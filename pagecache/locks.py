@@ -18,6 +18,7 @@ __all__ = [
     "SpinLock",
     "WaitQueue",
     "down_read",
+    "down_read_trylock",
     "down_write",
     "down_write_trylock",
     "rcu_read_lock",
@@ -163,6 +164,16 @@ async def down_read(sem: RwSemaphore) -> Task:
     sem.readers.append(current)
     current.held.append(sem)
     return current
+
+
+async def down_read_trylock(sem: RwSemaphore) -> bool:
+    """``down_read_trylock()``: hold it if no writer does, never wait.  Returns whether it is held now."""
+    current = await step("down_read_trylock", sem, target=sem.target, writes=True)
+    if not sem.may_read():
+        return False
+    sem.readers.append(current)
+    current.held.append(sem)
+    return True
 
 
 async def up_read(sem: RwSemaphore) -> None:

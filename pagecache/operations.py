@@ -14,7 +14,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from pagecache.collapse.khugepaged import khugepaged_scan_mm_slot
 from pagecache.collapse.madvise import madvise_collapse
+from pagecache.collapse.scan import SCAN_SUCCEED
 from pagecache.fault import access
 from pagecache.filemap import SEEK_DATA, SEEK_HOLE
 from pagecache.folio import ZERO, folio_put
@@ -52,6 +54,7 @@ __all__ = [
     "CloseWrite",
     "Collapse",
     "Fallocate",
+    "Khugepaged",
     "Load",
     "MemoryFailure",
     "Migrate",
@@ -151,6 +154,26 @@ class Collapse(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await madvise_collapse(world.vmas[self.vma], self.start)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Khugepaged(Collapse):
+    """A collapse by khugepaged, within its limits.  Result: 0, or what its trace says (``"SCAN_EXCEED_NONE_PTE"``)."""
+
+    max_ptes_none: int = 0
+    max_ptes_swap: int = 0
+
+    def problem(self, world: WorldSpec) -> str:
+        most = (1 << world.hpage_order) - 1
+        for name, value in (("max_ptes_none", self.max_ptes_none), ("max_ptes_swap", self.max_ptes_swap)):
+            if value > most:
+                return f"{name} is {value}; with hpage_order {world.hpage_order} choose 0 to {most}"
+        return super(Khugepaged, self).problem(world)
+
+    async def run(self, world: World, tag: str) -> Result:
+        vma = world.vmas[self.vma]
+        result = await khugepaged_scan_mm_slot(vma, self.start, self.max_ptes_none, self.max_ptes_swap)
+        return 0 if result == SCAN_SUCCEED else result
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -581,6 +604,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     UffdWriteProtect,
     UffdContinue,
     Swapoff,
+    Khugepaged,  # a collapse that gives up sooner
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

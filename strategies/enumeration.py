@@ -20,6 +20,7 @@ from pagecache.operations import (
     OPERATIONS,
     CloseWrite,
     Collapse,
+    Khugepaged,
     OpenWrite,
     Operation,
     Poke,
@@ -38,6 +39,7 @@ LEFT_OUT: Final[Mapping[type[Operation], str]] = MappingProxyType(
     dict.fromkeys((OpenWrite, CloseWrite, Writeback), "regular files only, and these worlds are of shmem")
     | {
         Poke: "a Store, but for how it ends at an event, as Touch does",
+        Khugepaged: "a Collapse that gives up sooner",
         UffdWriteProtect: "no mapping is registered for WP events",
     }
 )

@@ -12,6 +12,7 @@ from pagecache.operations import (
     CloseWrite,
     Collapse,
     Fallocate,
+    Khugepaged,
     Load,
     MemoryFailure,
     Migrate,
@@ -76,6 +77,10 @@ def _size(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
 
 def _order(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
     return draw.integer(0, world.hpage_order - 1, like)
+
+
+def _max_ptes(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.integer(0, (1 << world.hpage_order) - 1, like)
 
 
 def _keep_size(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
@@ -143,6 +148,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     UffdWriteProtect: (_index, _vma_of_index, _lift),
     UffdContinue: (_index, _vma_of_index),
     Swapoff: (),
+    Khugepaged: (_huge_index, _vma_of_huge_page, _max_ptes, _max_ptes),
 }
 """How each operation's fields are drawn, in their order."""
 

@@ -74,6 +74,8 @@ def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
                 changes[field.name] = inside(value)
             elif field.name == "length":
                 changes[field.name] = min(value, pages - changes["start"])
+            elif field.name in ("max_ptes_none", "max_ptes_swap"):
+                changes[field.name] = min(value, (1 << order) - 1)
         if isinstance(operation, Collapse):
             changes["start"] = changes["start"] >> order << order
         return replace(operation, **changes)

@@ -47,9 +47,11 @@ from pagecache.xarray import Entry
 __all__ = [
     "collapse_pte_mapped_thp_6_1",
     "collapse_pte_mapped_thp_6_6",
+    "file_thp_enabled",
     "free_page_table_of",
     "madvise_collapse",
     "set_huge_pmd",
+    "still_a_huge_page",
 ]
 
 _ERRNO: Final = {
@@ -82,7 +84,7 @@ async def madvise_collapse(vma: Vma, start: int) -> int | str:
         await up_read(mm.mmap_lock)
         return "EINVAL"
     if mapping.regular is not None:
-        enabled = await _file_thp_enabled(mapping)
+        enabled = await file_thp_enabled(mapping)
         if not enabled:
             await up_read(mm.mmap_lock)
             return "EINVAL"
@@ -91,12 +93,12 @@ async def madvise_collapse(vma: Vma, start: int) -> int | str:
     if result == SCAN_SUCCEED and vma.huge:
         result = SCAN_PTE_MAPPED_HUGEPAGE
     if result == SCAN_PTE_MAPPED_HUGEPAGE:
-        collapse = mapping.kernel.collapse_pte_mapped_thp if vma.huge else _still_a_huge_page
+        collapse = mapping.kernel.collapse_pte_mapped_thp if vma.huge else still_a_huge_page
         result = await collapse(vma, start)
     return 0 if result == SCAN_SUCCEED else _ERRNO.get(result, "EINVAL")
 
 
-async def _file_thp_enabled(mapping: AddressSpace) -> bool:
+async def file_thp_enabled(mapping: AddressSpace) -> bool:
     """``file_thp_enabled()``: may pages of this regular file be collapsed?  Not while it is open for writing."""
     if mapping.kernel.collapse_regular_file is no_read_only_thp_for_fs:
         return False
@@ -104,7 +106,7 @@ async def _file_thp_enabled(mapping: AddressSpace) -> bool:
     return not writers
 
 
-async def _still_a_huge_page(vma: Vma, start: int) -> str:
+async def still_a_huge_page(vma: Vma, start: int) -> str:
     """``collapse_pte_mapped_thp()``, install_pmd false: somebody was faster; is there still a huge page?"""
     mapping = vma.mapping
     await down_write(vma.mm.mmap_lock)
@@ -124,8 +126,10 @@ async def _still_a_huge_page(vma: Vma, start: int) -> str:
     return result
 
 
-async def collapse_pte_mapped_thp_6_1(vma: Vma, start: int) -> str:
-    """``collapse_pte_mapped_thp()`` of 6.1 to 6.5, install_pmd true: map the huge page at ``start`` by a PMD.
+async def collapse_pte_mapped_thp_6_1(vma: Vma, start: int, *, install_pmd: bool = True) -> str:
+    """``collapse_pte_mapped_thp()`` of 6.1 to 6.5: map the huge page at ``start`` by a PMD.
+
+    Without ``install_pmd`` (khugepaged) only the page table goes, so that the next fault does it.
 
     The page table is freed at once.  So every lock is taken for writing under which somebody may walk page tables: the
     mmap_lock, and the i_mmap_rwsem of who comes from the file; gup_fast() gets an IPI.
@@ -151,7 +155,7 @@ async def collapse_pte_mapped_thp_6_1(vma: Vma, start: int) -> str:
             await down_write(mapping.i_mmap_rwsem)
             result = await free_page_table_of(vma, start, folio)
             await up_write(mapping.i_mmap_rwsem)
-        if result == SCAN_SUCCEED:
+        if result == SCAN_SUCCEED and install_pmd:
             result = await mapping.kernel.set_huge_pmd(vma, start, folio)
         await folio_unlock(folio)
         await folio_put(folio)
@@ -191,8 +195,10 @@ async def free_page_table_of(vma: Vma, start: int, folio: Folio) -> str:
     return SCAN_SUCCEED
 
 
-async def collapse_pte_mapped_thp_6_6(vma: Vma, start: int) -> str:
-    """``collapse_pte_mapped_thp()`` since 6.6, install_pmd true: map the huge page at ``start`` by a PMD.
+async def collapse_pte_mapped_thp_6_6(vma: Vma, start: int, *, install_pmd: bool = True) -> str:
+    """``collapse_pte_mapped_thp()`` since 6.6: map the huge page at ``start`` by a PMD.
+
+    Without ``install_pmd`` (khugepaged) only the page table goes, so that the next fault does it.
 
     The page table is freed after a grace period of RCU (pte_free_defer()), so that page-table locks are enough.
 
@@ -210,15 +216,15 @@ async def collapse_pte_mapped_thp_6_6(vma: Vma, start: int) -> str:
     if folio is not None:
         result = SCAN_PAGE_COMPOUND
         if folio.order == vma.mapping.hpage_pmd_order:
-            result = await _map_huge_page(vma, start, folio)
+            result = await _map_huge_page(vma, start, folio, install_pmd=install_pmd)
         await folio_unlock(folio)
         await folio_put(folio)
     await up_read(vma.mm.mmap_lock)
     return result
 
 
-async def _map_huge_page(vma: Vma, start: int, folio: Folio) -> str:
-    """Take the page table out, if there is one, and set the PMD; the locked folio keeps faults off."""
+async def _map_huge_page(vma: Vma, start: int, folio: Folio, *, install_pmd: bool) -> str:
+    """Take the page table out, if there is one, and perhaps set the PMD; the locked folio keeps faults off."""
     table = vma.table(start)
     await step("pmd_offset", vma, start, target=("pmd", vma.number))  # find_pmd_or_thp_or_none()
     if table.huge is not None:
@@ -227,6 +233,8 @@ async def _map_huge_page(vma: Vma, start: int, folio: Folio) -> str:
         emptied = await _empty_page_table(vma, start, folio)
         if not emptied:
             return SCAN_FAIL
+    if not install_pmd:
+        return SCAN_SUCCEED
     return await vma.mapping.kernel.set_huge_pmd(vma, start, folio)  # type: ignore[no-any-return]
 
 

@@ -1,8 +1,11 @@
 """What all collapses share: results, the scan before, the page tables after (``mm/khugepaged.c``).
 
-madvise(MADV_COLLAPSE) is the caller (:mod:`pagecache.collapse.madvise`).  hpage_collapse_scan_file() releases its
-mmap_lock and looks the range over without any lock; then collapse_file(), a file of its own for each protocol, does
-the work.
+madvise(MADV_COLLAPSE) and khugepaged are the callers (:mod:`pagecache.collapse.madvise`,
+:mod:`pagecache.collapse.khugepaged`).  hpage_collapse_scan_file() releases their mmap_lock and looks the range over
+without any lock; then collapse_file(), a file of its own for each protocol, does the work.
+
+Only khugepaged has limits, and only the scan keeps them.  It counts a moment before: collapse_file() counts the holes
+again, but does not compare them with any limit.
 """
 
 from __future__ import annotations
@@ -26,7 +29,16 @@ from pagecache.locks import (
 from pagecache.mm import Mm, Vma, pmdp_collapse_flush, pte_free_now, tlb_remove_table_sync_one
 from pagecache.shmem import alloc_folio
 from pagecache.step import step
-from pagecache.xarray import XaState, xa_is_retry, xas_load, xas_reload, xas_retry, xas_set
+from pagecache.xarray import (
+    ValueEntry,
+    XaState,
+    xa_is_retry,
+    xas_get_order,
+    xas_load,
+    xas_reload,
+    xas_retry,
+    xas_set,
+)
 
 __all__ = [
     "SCAN_ALLOC_HUGE_PAGE_FAIL",
@@ -50,6 +62,7 @@ __all__ = [
     "CollapseControl",
     "Rollback",
     "alloc_charge_folio",
+    "collapse_any_file",
     "file_backed_vma_is_retractable",
     "hpage_collapse_scan_file_4_8",
     "hpage_collapse_scan_file_2026",
@@ -87,15 +100,23 @@ class Rollback(Exception):  # noqa: N818 - the kernel's label, not an error of o
 
 
 class CollapseControl:
-    """``struct collapse_control`` of MADV_COLLAPSE, and the VMA it was called on.
+    """``struct collapse_control``, and the VMA it is about.
 
     No protocol but the first of February 2023 looks at the VMA again once the mmap_lock is released.
+
+    The limits, in pages, are khugepaged's; MADV_COLLAPSE ignores them.  In the kernel they are those of
+    /sys/kernel/mm/transparent_hugepage/khugepaged/, which may change at any time; here they are the caller's.
     """
 
-    __slots__ = ("vma",)
+    __slots__ = ("is_khugepaged", "max_ptes_none", "max_ptes_swap", "vma")
 
-    def __init__(self, vma: Vma) -> None:
+    def __init__(
+        self, vma: Vma, *, is_khugepaged: bool = False, max_ptes_none: int = 0, max_ptes_swap: int = 0
+    ) -> None:
         self.vma = vma
+        self.is_khugepaged = is_khugepaged
+        self.max_ptes_none = max_ptes_none
+        self.max_ptes_swap = max_ptes_swap
 
 
 async def no_read_only_thp_for_fs(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
@@ -104,7 +125,7 @@ async def no_read_only_thp_for_fs(mm: Mm, mapping: AddressSpace, start: int, cc:
     return SCAN_VMA_CHECK
 
 
-async def _collapse_huge_page(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
+async def collapse_any_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
     """``collapse_file()``, whose branches for regular files have a place of their own in the table."""
     kernel = mapping.kernel
     collapse = kernel.collapse_file if mapping.regular is None else kernel.collapse_regular_file
@@ -126,12 +147,14 @@ async def alloc_charge_folio(mapping: AddressSpace) -> tuple[str, Folio | None]:
 async def hpage_collapse_scan_file_4_8(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
     """``khugepaged_scan_shmem()``, later ``hpage_collapse_scan_file()``: is the range worth a collapse?
 
-    It looks at folios without a reference, as at memory that may be anything by now.
+    It looks at folios without a reference, as at memory that may be anything by now.  Entries for several pages on swap
+    are younger (6.12), and counted as then.
     """
     await up_read(mm.mmap_lock)
     xas = XaState(mapping.i_pages, start)
     end = start + (1 << mapping.hpage_pmd_order)
     result = SCAN_SUCCEED
+    present = swap = 0
     await rcu_read_lock()
     index = start
     while index < end:
@@ -139,6 +162,14 @@ async def hpage_collapse_scan_file_4_8(mm: Mm, mapping: AddressSpace, start: int
         entry = await xas_load(xas)
         if xa_is_retry(entry):
             await xas_retry(xas)
+            continue
+        if isinstance(entry, ValueEntry) and cc.is_khugepaged:
+            order = await xas_get_order(xas)
+            swap += 1 << order
+            if swap > cc.max_ptes_swap:
+                result = SCAN_EXCEED_SWAP_PTE
+                break
+            index = (index >> order) + 1 << order
             continue
         index += 1
         if not isinstance(entry, Folio):
@@ -154,18 +185,27 @@ async def hpage_collapse_scan_file_4_8(mm: Mm, mapping: AddressSpace, start: int
         if refcount != 1 + entry.mapcount:
             result = SCAN_PAGE_COUNT
             break
+        if cc.is_khugepaged:
+            present += 1
     await rcu_read_unlock()
+    if result == SCAN_SUCCEED and cc.is_khugepaged and present < end - start - cc.max_ptes_none:
+        result = SCAN_EXCEED_NONE_PTE
     if result != SCAN_SUCCEED:
         return result
-    return await _collapse_huge_page(mm, mapping, start, cc)
+    return await collapse_any_file(mm, mapping, start, cc)
 
 
 async def hpage_collapse_scan_file_2026(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseControl) -> str:
-    """``hpage_collapse_scan_file()`` of 2026: it takes a reference before it looks."""
+    """``hpage_collapse_scan_file()`` of 2026: it takes a reference before it looks.
+
+    What is on swap counts against both of khugepaged's limits.  MADV_COLLAPSE counts as well, for a trace that nobody
+    reads here; it steps through a large swap entry page by page.
+    """
     await up_read(mm.mmap_lock)
     xas = XaState(mapping.i_pages, start)
     end = start + (1 << mapping.hpage_pmd_order)
     result = SCAN_SUCCEED
+    present = swap = 0
     await rcu_read_lock()
     index = start
     while index < end:
@@ -173,6 +213,14 @@ async def hpage_collapse_scan_file_2026(mm: Mm, mapping: AddressSpace, start: in
         entry = await xas_load(xas)
         if xa_is_retry(entry):
             await xas_retry(xas)
+            continue
+        if isinstance(entry, ValueEntry) and cc.is_khugepaged:
+            order = await xas_get_order(xas)
+            swap += 1 << order
+            if swap > cc.max_ptes_swap:
+                result = SCAN_EXCEED_SWAP_PTE
+                break
+            index = (index >> order) + 1 << order
             continue
         if not isinstance(entry, Folio):
             index += 1
@@ -200,11 +248,15 @@ async def hpage_collapse_scan_file_2026(mm: Mm, mapping: AddressSpace, start: in
         if refcount != expected:
             result = SCAN_PAGE_COUNT
             break
+        if cc.is_khugepaged:
+            present += entry.nr_pages
         index = entry.next_index
     await rcu_read_unlock()
+    if result == SCAN_SUCCEED and cc.is_khugepaged and present < end - start - cc.max_ptes_none:
+        result = SCAN_EXCEED_NONE_PTE
     if result != SCAN_SUCCEED:
         return result
-    return await _collapse_huge_page(mm, mapping, start, cc)
+    return await collapse_any_file(mm, mapping, start, cc)
 
 
 async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:

@@ -59,9 +59,11 @@ from pagecache.mm import Mm, userfaultfd_missing
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.xarray import (
+    ValueEntry,
     XaState,
     xa_is_retry,
     xas_create_range,
+    xas_get_order,
     xas_load,
     xas_lock_irq,
     xas_next_entry,
@@ -83,7 +85,7 @@ async def hpage_collapse_scan_file(mm: Mm, mapping: AddressSpace, start: int, cc
     xas = XaState(mapping.i_pages, start)
     end = start + (1 << mapping.hpage_pmd_order)
     result = SCAN_SUCCEED
-    present = 0
+    present = swap = 0
     await rcu_read_lock()
     index = start
     while index < end:
@@ -91,6 +93,14 @@ async def hpage_collapse_scan_file(mm: Mm, mapping: AddressSpace, start: int, cc
         entry = await xas_load(xas)
         if xa_is_retry(entry):
             await xas_retry(xas)
+            continue
+        if isinstance(entry, ValueEntry) and cc.is_khugepaged:
+            order = await xas_get_order(xas)
+            swap += 1 << order
+            if swap > cc.max_ptes_swap:
+                result = SCAN_EXCEED_SWAP_PTE
+                break
+            index = (index >> order) + 1 << order
             continue
         index += 1
         if not isinstance(entry, Folio):
@@ -110,6 +120,8 @@ async def hpage_collapse_scan_file(mm: Mm, mapping: AddressSpace, start: int, cc
     await rcu_read_unlock()
     if uffd_was_armed and present < end - start:
         result = SCAN_EXCEED_SWAP_PTE
+    if result == SCAN_SUCCEED and cc.is_khugepaged and present < end - start - cc.max_ptes_none:
+        result = SCAN_EXCEED_NONE_PTE
     if result != SCAN_SUCCEED:
         return result
     return await mapping.kernel.collapse_file(mm, mapping, start, cc)  # type: ignore[no-any-return]

@@ -35,8 +35,10 @@ from pagecache.step import step
 from pagecache.world import VmaSpec, WorldSpec
 
 
-async def collapse_pte_mapped_thp(vma: Vma, start: int) -> str:
-    """``collapse_pte_mapped_thp()`` of 6.0, install_pmd true: map the huge page at ``start`` by a PMD.
+async def collapse_pte_mapped_thp(vma: Vma, start: int, *, install_pmd: bool = True) -> str:
+    """``collapse_pte_mapped_thp()`` of 6.0: map the huge page at ``start`` by a PMD.
+
+    Without ``install_pmd`` (khugepaged) only the page table goes, so that the next fault does it.
 
     Returns:
         SCAN_SUCCEED also if it is mapped so already.
@@ -57,7 +59,7 @@ async def collapse_pte_mapped_thp(vma: Vma, start: int) -> str:
         result = SCAN_SUCCEED if folio.order == mapping.hpage_pmd_order else SCAN_PAGE_COMPOUND
         if result == SCAN_SUCCEED and vma.table(start).present:
             result = await free_page_table_of(vma, start, folio)
-        if result == SCAN_SUCCEED:
+        if result == SCAN_SUCCEED and install_pmd:
             result = await mapping.kernel.set_huge_pmd(vma, start, folio)
         await folio_unlock(folio)
         await folio_put(folio)

@@ -9,6 +9,7 @@ from typing import Final
 
 from pagecache.promises.accounting import CountWatcher
 from pagecache.promises.availability import UndisturbedCollapseWatcher
+from pagecache.promises.limits import LimitsWatcher
 from pagecache.promises.linearizable import SparseFileWatcher
 from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
 from pagecache.promises.promise import Promise, Watcher
@@ -53,6 +54,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "a_write_protected_page_is_not_written_without_an_event",
         WriteProtectWatcher,
         "userfaultfd.rst: UFFDIO_WRITEPROTECT, whatever memory management does to the page meanwhile",
+    ),
+    Promise(
+        "khugepaged_keeps_its_limits",
+        LimitsWatcher,
+        "max_ptes_none and max_ptes_swap count pages: d60fcaf00d75",
     ),
     Promise(
         "a_collapse_that_nobody_disturbs_succeeds",

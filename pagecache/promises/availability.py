@@ -8,8 +8,9 @@ assertion happened to move the cursor (c8a8f3b4a95a): no other promise was broke
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Final
 
-from pagecache.collapse.scan import no_read_only_thp_for_fs
+from pagecache.collapse.scan import SCAN_PAGE_COMPOUND, no_read_only_thp_for_fs
 from pagecache.folio import Folio
 from pagecache.operations import Collapse, Operation, Result
 from pagecache.promises.promise import Watcher
@@ -17,6 +18,10 @@ from pagecache.step import Task
 from pagecache.world import World
 
 __all__ = ["UndisturbedCollapseWatcher"]
+
+
+COMPOUND: Final = ("EINVAL", SCAN_PAGE_COMPOUND)
+"""How a collapse refuses a large folio: MADV_COLLAPSE, and khugepaged."""
 
 
 class UndisturbedCollapseWatcher(Watcher):
@@ -29,7 +34,7 @@ class UndisturbedCollapseWatcher(Watcher):
     XX Ranges with holes are left out: whether they may be filled depends on userfaultfd.
 
     Large folios that are no huge page yet may be refused, with EINVAL (SCAN_PAGE_COMPOUND): the collapse of these is
-    younger than the other protocols.
+    younger than the other protocols.  What khugepaged is allowed makes no difference: nothing is missing.
     """
 
     def __init__(self, world: World) -> None:
@@ -51,7 +56,7 @@ class UndisturbedCollapseWatcher(Watcher):
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
         del number
         self.under_way.discard(task.number)
-        if task.number == self.undisturbed and result != 0 and not (result == "EINVAL" and self.large):
+        if task.number == self.undisturbed and result != 0 and not (result in COMPOUND and self.large):
             return f"{task} {operation!r} returned {result}, though its range was full of data and nothing else ran"
         return None
 

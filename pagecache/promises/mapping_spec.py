@@ -12,6 +12,7 @@ from pagecache.operations import (
     EVENT,
     Collapse,
     Fallocate,
+    Khugepaged,
     Load,
     MemoryFailure,
     Migrate,
@@ -323,7 +324,7 @@ class Continuing(Behaviour):
 
 
 class Collapsing(Behaviour):
-    """``MADV_COLLAPSE``: collapse_file().
+    """``MADV_COLLAPSE`` and khugepaged: collapse_file().
 
     User space must not notice it, except that holes and reserved pages of the range read as zeroes
     before and are zeroes after: a collapse may give content to a page that was only reserved at any time, even
@@ -504,6 +505,7 @@ class Mapping(Behaviour):
 
 BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Collapse: Collapsing,
+    Khugepaged: Collapsing,
     Load: Accessing,
     Store: Accessing,
     PageOut: Reclaiming,

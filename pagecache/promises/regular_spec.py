@@ -12,6 +12,7 @@ from typing import Final
 from pagecache.operations import (
     CloseWrite,
     Collapse,
+    Khugepaged,
     Load,
     Mincore,
     Munmap,
@@ -121,7 +122,7 @@ class LookingAtCache(Behaviour):
 
 
 class CollapsingCache(Behaviour):
-    """``MADV_COLLAPSE``: the file stays as it is, and any error is possible."""
+    """``MADV_COLLAPSE`` and khugepaged: the file stays as it is, and any error is possible."""
 
     __slots__ = ()
     operation: Collapse
@@ -142,6 +143,7 @@ class Unnoticed(Behaviour):
 
 REGULAR_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Collapse: CollapsingCache,
+    Khugepaged: CollapsingCache,
     Load: LoadingCache,
     Read: ReadingCache,
     Write: WritingCache,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from collapse_mutants import COLLAPSE_MUTANTS
+from khugepaged_mutants import KHUGEPAGED_MUTANTS
 from lookup_mutants import LOOKUP_MUTANTS
 from mapping_mutants import MAPPING_MUTANTS
 from memory_failure_mutants import MEMORY_FAILURE_MUTANTS
@@ -18,6 +19,7 @@ __all__ = ["MUTANTS", "MUTANTS_BY_NAME"]
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *COLLAPSE_MUTANTS,
+    *KHUGEPAGED_MUTANTS,
     *LOOKUP_MUTANTS,
     *SHMEM_MUTANTS,
     *MAPPING_MUTANTS,

@@ -10,6 +10,7 @@ from pagecache.operations import (
     EVENT,
     Collapse,
     Fallocate,
+    Khugepaged,
     Load,
     MemoryFailure,
     Migrate,
@@ -109,6 +110,8 @@ class SparseFile:
                 self.fallocend = max(self.fallocend, start + length)
                 self.size = self.size if keep_size else max(self.size, start + length)
                 return 0
+            case Khugepaged(start, vma, max_ptes_none, max_ptes_swap):
+                return self.khugepaged(start, vma, max_ptes_none, max_ptes_swap)
             case Collapse(start, vma):
                 return self.collapse(start, vma)
             case Load(index, vma) | Store(index, vma) | Touch(index, vma) | Poke(index, vma):
@@ -257,6 +260,31 @@ class SparseFile:
         self.undirtied -= set(indices)
         self.large = self.large - inside | {(start, start + self.nr)}
         return 0
+
+    def khugepaged(self, start: int, vma: int, max_ptes_none: int, max_ptes_swap: int) -> Result:
+        """The scan goes from slot to slot, and knows the limits; the rest is a collapse, whose errors have names."""
+        indices = range(start, start + self.nr)
+        if not (self.maps(vma, start) and self.maps(vma, start + self.nr - 1)):
+            return "SCAN_FAIL"
+        if (start, start + self.nr) in self.large and start not in self.out:
+            return 0
+        present = swapped = 0
+        for index in indices:
+            folio = self.whole(index)
+            if index in self.out:
+                swapped += 1
+                if swapped + folio.stop - index - 1 > max_ptes_swap:
+                    return "SCAN_EXCEED_SWAP_PTE"
+            elif self.pages.get(index) == FAILED:
+                return "SCAN_PAGE_LRU"
+            elif index in self.pages:
+                if len(folio) > 1 and not self.collapses_large:
+                    return "SCAN_PAGE_COMPOUND"
+                present += 1
+        if present < self.nr - max_ptes_none:
+            return "SCAN_EXCEED_NONE_PTE"
+        answer = self.collapse(start, vma)
+        return {"EBUSY": "SCAN_EXCEED_NONE_PTE", "EINVAL": "SCAN_FAIL"}.get(str(answer), answer)
 
     def access(self, operation: Operation, index: int, vma: int, tag: str) -> Result:
         if not self.maps(vma, index):

@@ -9,6 +9,7 @@ from pagecache.locks import (
     SpinLock,
     WaitQueue,
     down_read,
+    down_read_trylock,
     down_write,
     down_write_trylock,
     rcu_read_lock,
@@ -138,7 +139,17 @@ def test_a_trylock_never_waits() -> None:
     assert run(down_write_trylock(sem), A)
     assert sem.writer is A
     assert not run(down_write_trylock(sem), B)
+    assert not run(down_read_trylock(sem), B)
     assert B.held == []
+
+
+def test_a_trylock_for_reading_minds_writers_only() -> None:
+    sem = RwSemaphore("mmap_lock of A", "mmap_lock")
+    run(down_read(sem), A)
+
+    assert run(down_read_trylock(sem), B)
+    assert sem.readers == [A, B]
+    assert B.held == [sem]
 
 
 @pytest.mark.parametrize("release", [up_read, up_write])

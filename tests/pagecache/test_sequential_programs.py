@@ -73,13 +73,15 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
     values = {
         "index": st.integers(0, pages - 1),
         "start": st.integers(0, pages // nr - 1).map(lambda n: n * nr)
-        if operation is Collapse
+        if issubclass(operation, Collapse)
         else st.integers(0, pages - 1),
         "size": st.integers(0, pages),
         "length": st.integers(1, pages),
         "keep_size": st.booleans(),
         "order": st.integers(0, spec.hpage_order - 1),
         "lift": st.booleans(),
+        "max_ptes_none": st.integers(0, nr - 1),
+        "max_ptes_swap": st.integers(0, nr - 1),
         "unlocked": st.booleans(),
         "mode": st.just("missing"),  # the dictionary has no page tables, as the others need
         "vma": st.integers(0, len(spec.vmas) - 1),

@@ -38,6 +38,7 @@ from pagecache.kernel import Kernel
 from pagecache.operations import (
     Collapse,
     Fallocate,
+    Khugepaged,
     Load,
     Operation,
     PageOut,
@@ -121,6 +122,13 @@ ISOLATED = (
         [[Store(0), UffdWriteProtect(0), Store(0)]],
     ),
     Isolated("a_collapse_that_nobody_disturbs_succeeds", CURSOR_STANDS_STILL, WorldSpec(), [[Collapse(0)]]),
+    # It gives up what it should have collapsed, or here: collapses what it should have given up.
+    Isolated(
+        "khugepaged_keeps_its_limits",
+        "b21-folios-against-limits",
+        WorldSpec(("swapped", "swapped", "data", "data"), 2, 4, (VmaSpec(end=4),), ((0, 1),)),
+        [[Khugepaged(0, max_ptes_none=2, max_ptes_swap=1)]],
+    ),
     Isolated(
         "a_fault_slips_once_into_a_hole_that_is_punched",
         "b34-faults-starve-a-punch",
