@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock
 from pagecache.huge_pmd import do_set_pmd, pmd_migration_entry_wait, split_huge_pmd
-from pagecache.inode import Inode
+from pagecache.inode import Inode, i_size_read
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_changed, pte_clear
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target, translate
@@ -13,7 +13,7 @@ from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
 from pagecache.touched import PMDS
 
-__all__ = ["access", "handle_mm_fault", "shmem_fault"]
+__all__ = ["access", "finish_fault", "handle_mm_fault", "shmem_fault"]
 
 
 async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str:
@@ -92,7 +92,7 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         await folio_unlock(folio)
         await folio_put(folio)
         return "EHWPOISON"
-    return await finish_fault(vmf, folio, orig_pte)
+    return await vma.mapping.kernel.finish_fault(vmf, folio, orig_pte)  # type: ignore[no-any-return]
 
 
 async def _handle_huge_pmd_fault(vmf: Vmf, orig_pmd: Pte) -> bool:
@@ -114,13 +114,22 @@ async def _handle_huge_pmd_fault(vmf: Vmf, orig_pmd: Pte) -> bool:
 async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
     """``finish_fault()``: map the locked ``folio``, by a PMD if it can be, and let go of its lock.
 
+    "Do not allow to map with PMD across i_size to preserve SIGBUS semantics", but "make an exception for shmem/tmpfs"
+    (74207de2ba10).
+
     Returns:
         An error, empty if there is none.
     """
     vma, index = vmf.vma, vmf.index
     table = vma.table(index)
     if vma.huge and table.none:
-        huge = await do_set_pmd(vma, index, folio, write=vmf.write)
+        needs_fallback = False
+        if vma.mapping.regular is not None:
+            size = await i_size_read(vma.mapping.host)
+            needs_fallback = size < folio.next_index
+        huge = False
+        if not needs_fallback:
+            huge = await do_set_pmd(vma, index, folio, write=vmf.write)
         if huge:
             folio.dirty |= vmf.write  # fault_dirty_shared_page()
             await folio_unlock(folio)

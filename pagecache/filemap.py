@@ -206,7 +206,7 @@ async def __filemap_remove_folio(xas: XaState, mapping: AddressSpace, folio: Fol
     folio.mapping = None
     mapping.nrpages -= folio.nr_pages
     if mapping.regular is not None and folio.order == mapping.hpage_pmd_order:
-        mapping.regular.nr_thps -= 1  # filemap_unaccount_folio()
+        mapping.regular.count_thps(-1)  # filemap_unaccount_folio()
 
 
 async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, whence: int) -> int | str:

@@ -128,7 +128,7 @@ async def split_folio(mapping: AddressSpace, folio: Folio, new_order: int = 0) -
     folio.frozen_by = None
     await xas_unlock_irq(xas)
     if mapping.regular is not None:
-        mapping.regular.nr_thps -= (len(tails) + 1) << new_order == 1 << mapping.hpage_pmd_order
+        mapping.regular.count_thps(-((len(tails) + 1) << new_order == 1 << mapping.hpage_pmd_order))
     elif dropped:
         # Of 6.6 whatever the kernel: the older one must come before nrpages falls, as it did in __split_huge_page().
         await shmem_uncharge_6_6(inode, dropped)

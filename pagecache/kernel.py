@@ -48,6 +48,7 @@ class Kernel:
     shmem_get_folio: KernelFunction
     shmem_alloc_and_add_folio: KernelFunction
     shmem_fault: KernelFunction
+    finish_fault: KernelFunction
     shmem_swapin_folio: KernelFunction
     shmem_writepage: KernelFunction
     shmem_free_swap: KernelFunction

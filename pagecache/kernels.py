@@ -32,7 +32,7 @@ from pagecache.collapse.scan import (
     retract_page_tables_4_8,
     retract_page_tables_6_6,
 )
-from pagecache.fault import shmem_fault
+from pagecache.fault import finish_fault, shmem_fault
 from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio
@@ -97,6 +97,7 @@ LINUX_6_2: Final = Kernel(
     shmem_get_folio=shmem_get_folio,
     shmem_alloc_and_add_folio=shmem_alloc_and_add_folio,
     shmem_fault=shmem_fault,
+    finish_fault=finish_fault,
     shmem_swapin_folio=shmem_swapin_folio,
     shmem_writepage=shmem_writepage,
     shmem_free_swap=shmem_free_swap,

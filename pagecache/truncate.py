@@ -57,6 +57,9 @@ async def truncate_inode_partial_folio(mapping: AddressSpace, folio: Folio, star
     error = await mapping.kernel.split_folio(mapping, folio)
     if not error:
         return True
+    if mapping.regular is not None:
+        # "Unmap the folio, so it will be refaulted with PTEs": try_folio_split_or_unmap() (fa04f5b60fda).
+        await mapping.kernel.try_to_unmap(mapping, folio)
     if folio.dirty:
         return False
     await truncate_inode_folio(mapping, folio)

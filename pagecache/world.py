@@ -49,8 +49,9 @@ newer than the disk's; nothing but the shadow entry of an eviction."""
 HUGE: Final = ("never", "always", "within_size")
 """The mount option huge= of tmpfs: the sizes of new folios."""
 
-LARGE_STATES: Final = ("data", "swapped", "shadow")
-"""What a large folio, or one entry for several pages that are swapped out or evicted, can hold."""
+LARGE_STATES: Final = ("data", "swapped", "shadow", "dirty")
+"""What a large folio, or one entry for several pages that are swapped out or evicted, can hold.  A large folio of a
+regular file is dirty only if its file system can write it back, see :class:`pagecache.regular.backing.RegularFile`."""
 
 Large: TypeAlias = tuple[int, int]
 """The first index and the order of what holds several pages at once."""
@@ -273,13 +274,14 @@ class World:
     def _fill_cache_of_disk(self) -> None:
         """A regular file: all that is below ``i_size`` is on the disk, an older version of what is dirty."""
         spec = self.spec
+        orders = dict(spec.large)
         file = self.mapping.regular = RegularFile(
             [
                 ZERO if index >= spec.size else f"old{index}" if state == "dirty" else f"d{index}"
                 for index, state in enumerate(spec.pages)
-            ]
+            ],
+            large_folios=any(spec.pages[first] == "dirty" for first in orders),
         )
-        orders = dict(spec.large)
         behind = 0
         for index, state in enumerate(spec.pages):
             if state == "hole" or index < behind:
@@ -299,7 +301,7 @@ class World:
             folio.pages = [f"d{one}" for one in range(index, behind)]
             store_plainly(XaState(self.mapping.i_pages, index, order), folio)
             self.mapping.nrpages += folio.nr_pages
-            file.nr_thps += order == spec.hpage_order
+            file.count_thps(order == spec.hpage_order)
 
     def _swap_out(self, first: int, order: int) -> None:
         """The pages from ``first`` on have been written to the slots of their own numbers, and are nowhere else."""

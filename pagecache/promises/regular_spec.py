@@ -84,7 +84,8 @@ class LoadingCache(Behaviour):
     """A load through a mapping: filemap_fault().
 
     The access is atomic and looks at no size: a page stays mapped until a truncate has unmapped it.  So while a
-    truncate runs it may see zeroes behind the end, where there have been zeroes before.
+    truncate runs it may see what has been behind the end, or zeroes where that has been zeroed; and no longer, even if
+    a huge page lies across the end (74207de2ba10).
     """
 
     __slots__ = ()
@@ -98,10 +99,8 @@ class LoadingCache(Behaviour):
             yield done("SIGSEGV"), size, cell
         if not self.within or moment.mapped == NO:
             return
-        if has_data(cell):
-            yield done(cell.content), size, cell
-        elif not beyond or moment.removing:
-            yield done(ZEROES), size, cell
+        if not beyond or moment.removing:
+            yield done(cell.content if has_data(cell) else ZEROES), size, cell
         if beyond or moment.may_fail:
             yield done("SIGBUS"), size, cell
 

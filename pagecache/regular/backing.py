@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore
@@ -33,19 +33,29 @@ class RegularFile:
 
     ``evictions`` is the clock of the shadow entries (``workingset_eviction()``): each eviction leaves another one.
 
+    ``large_folios`` tells whether the file system can write large folios back (mapping_large_folio_support()).  Then
+    they may be dirty, and nobody has to count them or to drop them when the file is opened for writing.
+
     Leaves out: partial pages, private data (buffer heads), ``mmap()`` for writing: mappings are of descriptors that
     are open for reading, as those of an executable; who writes calls write(2).
     """
 
-    __slots__ = ("descriptors", "disk", "evictions", "i_writecount", "invalidate_lock", "nr_thps")
+    __slots__ = ("descriptors", "disk", "evictions", "i_writecount", "invalidate_lock", "large_folios", "nr_thps")
+    __fingerprint_skip__: ClassVar = ("large_folios",)
 
-    def __init__(self, disk: list[str]) -> None:
+    def __init__(self, disk: list[str], *, large_folios: bool = False) -> None:
         self.disk = disk
+        self.large_folios = large_folios
         self.i_writecount = 0
         self.nr_thps = 0
         self.invalidate_lock = RwSemaphore("invalidate_lock", "invalidate_lock")
         self.descriptors = 0
         self.evictions = 0
+
+    def count_thps(self, change: int) -> None:
+        """Add to ``nr_thps``, the number of huge pages that nobody can write back."""
+        if not self.large_folios:
+            self.nr_thps += change
 
 
 def regular(mapping: AddressSpace) -> RegularFile:
@@ -81,13 +91,13 @@ async def filemap_nr_thps(mapping: AddressSpace) -> int:
 async def filemap_nr_thps_inc(mapping: AddressSpace) -> None:
     """``filemap_nr_thps_inc()``."""
     await step("filemap_nr_thps_inc", target=THPS, writes=True)
-    regular(mapping).nr_thps += 1
+    regular(mapping).count_thps(1)
 
 
 async def filemap_nr_thps_dec(mapping: AddressSpace) -> None:
     """``filemap_nr_thps_dec()``."""
     await step("filemap_nr_thps_dec", target=THPS, writes=True)
-    regular(mapping).nr_thps -= 1
+    regular(mapping).count_thps(-1)
 
 
 async def read_folio(mapping: AddressSpace, folio: Folio) -> str:

@@ -59,7 +59,7 @@ async def _remove_mapping(mapping: AddressSpace, folio: Folio) -> bool:
     folio.mapping = None
     mapping.nrpages -= folio.nr_pages
     if folio.order == mapping.hpage_pmd_order:
-        file.nr_thps -= 1  # filemap_unaccount_folio()
+        file.count_thps(-1)  # filemap_unaccount_folio()
     folio.refcount = 1
     folio.frozen_by = None
     await xas_unlock_irq(xas)
