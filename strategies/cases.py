@@ -11,7 +11,7 @@ from strategies.case import Case, Program
 from strategies.failures import failures
 from strategies.grammar import Choice, Draw, Writer
 from strategies.hypothesis_draw import ProductionStrategy
-from strategies.programs import program
+from strategies.programs import named, program
 from strategies.schedules import schedule
 from strategies.swarm import swarm
 from strategies.worlds import world
@@ -37,6 +37,8 @@ def focused(draw: Draw, kernel: str, focus: Focus) -> Case:
         if focus.worlds
         else world(draw, features={"backing": ("shmem",), **focus.features})
     )
+    if focus.programs:
+        return Case(kernel, its_world, named(draw.option(focus.programs, focus.programs[0])))
     return Case(kernel, its_world, program(draw, its_world, kinds=focus.operations))
 
 

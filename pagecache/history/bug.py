@@ -56,20 +56,26 @@ class Focus:
             any arguments, an instance is itself: ``Focus((Fallocate(0, 4), PageOut))``.
         features: what is asked of the world.
         worlds: instead, the very worlds of which one is drawn.
+        programs: instead of operations, the very programs of which one is drawn: tasks of operations.  For what shows
+            only to several calls in a row; schedules and failures stay free.
         failures: does it take failures, of memory for example, so that all programs get some?
 
     Raises:
-        ValueError: if there are no operations, a feature is none or has no values, or worlds and features are given.
+        ValueError: if there are no operations, or programs too; if a feature is none or has no values; if worlds and
+            features are given.
     """
 
-    operations: tuple[type[Operation] | Operation, ...]
+    operations: tuple[type[Operation] | Operation, ...] = ()
     features: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     worlds: tuple[WorldSpec, ...] = ()
+    programs: tuple[tuple[tuple[Operation, ...], ...], ...] = ()
     failures: bool = False
 
     def __post_init__(self) -> None:
-        if not self.operations:
-            raise ValueError("a focus has no operations; give at least one")
+        if bool(self.operations) == bool(self.programs):
+            raise ValueError(
+                f"a focus has {len(self.operations)} operations and {len(self.programs)} programs; give one kind"
+            )
         for operation in self.operations:
             if operation not in OPERATIONS and type(operation) not in OPERATIONS:
                 raise ValueError(

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from fuzz.museum import ENTRIES, entry_path, search, subject
 from fuzz.report.examine import examine
 from pagecache.history import HISTORY, HISTORY_BY_NAME, Bug, Focus
 from pagecache.kernels import KERNELS_BY_NAME
+from pagecache.operations import Load
 from pagecache.promises import PROMISES_BY_NAME
 
 CORPUS = Path(__file__).parents[2] / "corpus"
@@ -115,6 +117,7 @@ def test_the_fixed_function_holds_in_the_same_place(bug: Bug) -> None:
     assert not campaign.findings
 
 
-def test_a_focus_is_not_empty() -> None:
-    with pytest.raises(ValueError, match="no operations"):
-        Focus(())
+@pytest.mark.parametrize("focus", [{}, {"operations": (Load,), "programs": (((Load(0),),),)}])
+def test_a_focus_has_operations_or_programs(focus: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="give one kind"):
+        Focus(**focus)

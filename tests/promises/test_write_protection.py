@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from b24_marker_lost import B24
 from questions import never, reach
 
+from pagecache.history.b24_marker_lost import BUG as B24
 from pagecache.operations import Collapse, Operation, PageOut, Poke, PunchHole, UffdRegister, UffdWriteProtect
 from pagecache.world import VmaSpec, WorldSpec
 
@@ -21,7 +21,7 @@ def test_memory_management_keeps_the_protection(kernel: str, beside: Operation) 
 
 
 def test_a_marker_is_lost_with_its_page_table() -> None:
-    reach(B24, MAPPED, (Collapse(0),), PROTECTED, promise=PROMISE, deviations=1)
+    reach(B24.kernel, MAPPED, (Collapse(0),), PROTECTED, promise=PROMISE, deviations=1)
 
 
 def test_taking_the_page_out_of_the_file_ends_it() -> None:

@@ -96,13 +96,23 @@ def test_a_focus_can_name_its_worlds() -> None:
     assert drawn == set(worlds)
 
 
+def test_a_focus_can_name_its_programs() -> None:
+    programs = (((Collapse(0),), (Load(1), Store(1))), ((SeekHole(0),),))
+    draw = RandomDraw(Random(0))
+
+    drawn = {focused(draw, "k", Focus(programs=programs)).program for _ in range(50)}
+
+    assert {tuple(task.operations for task in one.tasks) for one in drawn} == set(programs)
+
+
 @pytest.mark.parametrize("bug", HISTORY, ids=lambda bug: bug.kernel.name)
 def test_each_focus_of_the_museum_gives_cases_that_can_be_shrunk(bug: Bug) -> None:
     draw = RandomDraw(Random(0))
     for _ in range(100):
         value = focused(draw, bug.kernel.name, bug.focus)
 
-        assert kinds(value) <= {one if isinstance(one, type) else type(one) for one in bug.focus.operations}
+        made = [*bug.focus.operations, *itertools.chain.from_iterable(itertools.chain(*bug.focus.programs))]
+        assert kinds(value) <= {one if isinstance(one, type) else type(one) for one in made}
         assert write(value)
 
 

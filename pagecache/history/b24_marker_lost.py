@@ -18,10 +18,13 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.collapse.scan import file_backed_vma_is_retractable
+from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import pmdp_collapse_flush
+from pagecache.operations import Collapse, Poke, UffdRegister, UffdWriteProtect
+from pagecache.world import VmaSpec, WorldSpec
 
 
 async def retract_page_tables_6_6(mapping: AddressSpace, start: int) -> None:
@@ -50,9 +53,22 @@ async def retract_page_tables_6_6(mapping: AddressSpace, start: int) -> None:
     await up_read(mapping.i_mmap_rwsem)
 
 
-B24: Final = LINUX_2026_MENDED.replace(
-    name="b24-marker-lost",
-    summary="a page table is retracted with a marker of write protection in it",
-    source="Hugh Dickins' series of May 2023, v1",
-    retract_page_tables=retract_page_tables_6_6,
+BUG: Final = Bug(
+    number=24,
+    name="marker-lost",
+    kernel=LINUX_2026_MENDED.replace(
+        name="b24-marker-lost",
+        summary="a page table is retracted with a marker of write protection in it",
+        source="Hugh Dickins' series of May 2023, v1",
+        retract_page_tables=retract_page_tables_6_6,
+    ),
+    fixed=LINUX_2026_MENDED,
+    fix="1d65b771bc08",
+    release="6.6",
+    minimum=Minimum(2, 4, 1),
+    breaks=("a_write_protected_page_is_not_written_without_an_event",),
+    focus=Focus(
+        programs=(((Collapse(0),), (UffdRegister(mode="wp"), UffdWriteProtect(0), Poke(0))),),
+        worlds=(WorldSpec(vmas=(VmaSpec(mapped=(0,)),)),),
+    ),
 )
