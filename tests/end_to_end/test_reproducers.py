@@ -11,7 +11,7 @@ from pagecache.kernels import KERNELS_BY_NAME
 from pagecache.promises import PROMISES_BY_NAME
 from strategies.case import Case
 
-SEED = 0
+SEED = 3
 SCHEDULES_MAX = 5_000
 
 each = pytest.mark.parametrize("bug", REPRODUCERS, ids=str)
@@ -65,10 +65,16 @@ def test_the_others_break_the_same_promise(bug: Reproducer) -> None:
 def test_a_campaign_ends_there(bug: Reproducer) -> None:
     subject = Subject(KERNELS_BY_NAME[bug.kernel], [PROMISES_BY_NAME[bug.promise]])
 
-    (finding,) = Campaign.search(subject, SEED, SCHEDULES_MAX).findings
+    found: list[Case] = []
 
-    assert finding.shrunk.verdict.promise == bug.promise
-    assert finding.shrunk.case in accepted(bug.kernel, bug.promise)
+    def look(campaign: Campaign) -> None:
+        # What the engine judges by itself, a deadlock for example, may come first.
+        found[:] = [one.shrunk.case for one in campaign.findings if one.shrunk.verdict.promise == bug.promise]
+
+    Campaign.search(subject, SEED, SCHEDULES_MAX, keep_going=True, stop=lambda: bool(found), progress=look)
+
+    (case,) = found
+    assert case in accepted(bug.kernel, bug.promise)
 
 
 def test_a_campaign_that_keeps_going_finds_all() -> None:
