@@ -28,7 +28,7 @@ from fuzz.engine.verdict import Verdict
 from fuzz.shrinking.certificate import Certificate, count_deviations
 from fuzz.shrinking.hypothesis_engine import shrink_choices
 from fuzz.shrinking.naming import canonical
-from fuzz.shrinking.simplify import fewer_deviations, other_mechanisms, simpler, variations
+from fuzz.shrinking.simplify import combined, fewer_deviations, other_mechanisms, simpler, variations
 from strategies.anchors import Anchors
 from strategies.case import Case
 from strategies.cases import case as case_production
@@ -211,6 +211,7 @@ class _Shrinker:
             self._replayed()
             or self._searched(simpler, SIMPLER_BOUND)
             or self._searched(variations, VARIATIONS_BOUND)
+            or self._searched(combined, VARIATIONS_BOUND)
             or self._searched(other_mechanisms, VARIATIONS_BOUND)
         ):
             self._shorten()

@@ -9,6 +9,7 @@ Every operation of what they make makes sense in its world, and names are canoni
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -17,7 +18,7 @@ from fuzz.shrinking import program_edits, world_edits
 from fuzz.shrinking.schedule import fewer
 from strategies.case import Case
 
-__all__ = ["fewer_deviations", "other_mechanisms", "simpler", "variations"]
+__all__ = ["combined", "fewer_deviations", "other_mechanisms", "simpler", "variations"]
 
 Edit = Callable[[Case], Iterator[Case]]
 
@@ -58,6 +59,20 @@ def other_mechanisms(case: Case) -> Iterator[Case]:
     for made in _edited(case, (program_edits.other_kinds,)):
         yield made
         yield from _edited(made, (world_edits.other_vmas,))
+
+
+def combined(case: Case) -> Iterator[Case]:
+    """Where many deviations are left: another page, another flag of a VMA and another parameter at once.
+
+    A race through one window may need them all to differ: a hole, that somebody waits for, a truncate that removes
+    nothing.
+    """
+    if len(case.schedule) < MANY_DEVIATIONS:
+        return
+    for with_page in itertools.chain((case,), _edited(case, (world_edits.other_pages,))):
+        for with_vma in itertools.chain((with_page,), _edited(with_page, (world_edits.other_vmas,))):
+            yield with_vma
+            yield from _edited(with_vma, (program_edits.other_operations,))
 
 
 def simpler(case: Case) -> Iterator[Case]:
