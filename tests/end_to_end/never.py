@@ -122,11 +122,11 @@ NEVER = (
     # Somebody looks.
     Never(HOLE, [COLLAPSE, [SeekHole(0)]], "linux-6.2"),
     Never(HOLE, [COLLAPSE, [SeekData(0)]], "linux-6.2"),
-    Never(MAPPED, [COLLAPSE, [SeekHole(0)]], "stevens-v2"),
+    Never(MAPPED, [COLLAPSE, [SeekHole(0)]], "stevens-v2", slow=True),
     Never(HOLE, [COLLAPSE, [Mincore(1)]], "retry-during-scan"),
     Never(MAPPED, [COLLAPSE, [Mincore(0)]], "stevens-v5"),
     # Somebody takes pages away.
-    Never(DATA, [COLLAPSE, [PunchHole(1)]], "retry-during-scan"),
+    Never(DATA, [COLLAPSE, [PunchHole(1)]], "retry-during-scan", slow=True),
     Never(DATA, [COLLAPSE, [PunchHole(0, 2)]], "linux-6.4", slow=True),
     Never(MAPPED, [COLLAPSE, [PunchHole(0)]], "stevens-v5", slow=True),
     Never(DATA, [COLLAPSE, [Truncate(1)]], "retry-during-scan"),
@@ -134,7 +134,7 @@ NEVER = (
     Never(HOLE, [COLLAPSE, [Munmap()]], "stevens-v1"),
     # Somebody wants to know what is missing.
     Never(HOLE, [COLLAPSE, [UffdRegister(), SeekHole(0)]], "stevens-v3"),
-    Never(DATA, [COLLAPSE, QEMU], "linux-6.2"),
+    Never(DATA, [COLLAPSE, QEMU], "linux-6.2", slow=True),
     Never(TAIL_REGISTERED, [COLLAPSE, [SeekHole(1), Touch(1, vma=1)]], "stevens-v3"),
     # Two collapses of the same range.
     Never(DATA, [COLLAPSE, COLLAPSE], "linux-4.8", slow=True),
