@@ -58,7 +58,8 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     if folio is None:
         error, folio = await swapin_sync(mapping.swap, mapping.memory, swap, order)
         if folio is None:
-            still = await shmem_confirm_swap(mapping, index, entry)
+            # "failed:" compares with the number of this page's slot, so that inside of a large entry it looks again.
+            still = await shmem_confirm_swap(mapping, index, ValueEntry(swap))
             return (error or "EIO") if still >= 0 else "EEXIST", None
     if order > folio.order:
         error = await shmem_split_swap_entry(mapping, index, entry)
