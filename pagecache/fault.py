@@ -44,7 +44,7 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
             return folio.page_at(index)
         await down_read(vma.mm.mmap_lock)
         found = find_vma(vma)
-        if found is None:
+        if found is None or (store is not None and not vma.vm_write):
             await up_read(vma.mm.mmap_lock)
             return "SIGSEGV"
         vmf = Vmf(vma, index, waits=waits, write=store is not None)
@@ -92,6 +92,13 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         await folio_unlock(folio)
         await folio_put(folio)
         return "EHWPOISON"
+    if vmf.write and vma.mapping.regular is not None:
+        # do_shared_fault(): only the file system locks the folio again, and says whether it is still the right one.
+        await folio_unlock(folio)
+        locked = await vma.mapping.kernel.page_mkwrite(vma.mapping, folio, index)
+        if not locked:
+            await folio_put(folio)
+            return ""
     return await vma.mapping.kernel.finish_fault(vmf, folio, orig_pte)  # type: ignore[no-any-return]
 
 
@@ -155,11 +162,9 @@ async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
     mapped = table.present and vma.ptes.get(index) == orig_pte
     if mapped:
         await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True, also=pte_changed(folio))
-        # vm_page_prot of shmem allows to write at once: there is no write-back for which to count dirty pages,
-        # only a WP registration asks for write faults (vma_wants_writenotify()).  A write fault makes the
-        # entry dirty, too; but where a marker was it is write-protected in any case.
+        # A write fault makes the entry writable and dirty; but where a marker was it is write-protected in any case.
         protect = orig_pte is not None
-        write = not protect and (vmf.write or not vma.uffd_wp)
+        write = not protect and (vmf.write or not vma.wants_writenotify)
         vma.ptes[index] = Pte(folio, write, vmf.write, protect)  # the lookup's reference becomes the mapping's
         folio.mapcount += 1
     await spin_unlock(table.ptl)
@@ -173,7 +178,7 @@ async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
 async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:
     """``do_wp_page()`` of a shared mapping: ask the userfaultfd, or make the entry writable (wp_page_shared()).
 
-    shmem has no page_mkwrite().
+    shmem has no page_mkwrite(); a file system that has one is asked first.
     """
     vma, index = vmf.vma, vmf.index
     table = vma.table(index)
@@ -188,12 +193,34 @@ async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:
         await vma.mapping.kernel.handle_userfault(vmf)
         return
     await folio_get(folio)
+    if vma.mapping.regular is not None:
+        await spin_unlock(table.ptl)
+        await _finish_mkwrite_fault(vmf, folio, orig_pte)
+        return
     await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
     vma.ptes[index] = vma.ptes[index]._replace(write=True, dirty=True, uffd_wp=False)
     await spin_unlock(table.ptl)
     await folio_lock(folio)
     folio.dirty = True  # fault_dirty_shared_page()
     await folio_unlock(folio)
+    await folio_put(folio)
+
+
+async def _finish_mkwrite_fault(vmf: Vmf, folio: Folio, orig_pte: Pte) -> None:
+    """``finish_mkwrite_fault()``, after do_page_mkwrite(): is it still the entry that was to become writable?
+
+    The folio stays locked until the entry is writable, so that no write-back comes between; takes its reference.
+    """
+    vma, index = vmf.vma, vmf.index
+    table = vma.table(index)
+    locked = await vma.mapping.kernel.page_mkwrite(vma.mapping, folio, index)
+    if locked:
+        await spin_lock(table.ptl)
+        if table.present and vma.ptes.get(index) == orig_pte:
+            await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
+            vma.ptes[index] = orig_pte._replace(write=True, dirty=True)
+        await spin_unlock(table.ptl)
+        await folio_unlock(folio)
     await folio_put(folio)
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "do_set_pmd",
     "flush_pmd_tlb_range",
     "pmd_migration_entry_wait",
+    "pmd_mkclean",
     "remove_migration_pmd",
     "set_pmd_migration_entry",
     "split_huge_pmd",
@@ -59,8 +60,7 @@ async def do_set_pmd(vma: Vma, index: int, folio: Folio, *, write: bool) -> bool
         return False
     changed = pmd_changed(vma, index, folio)
     await step("set_pmd_at", vma, index, folio, target=("pmd", vma.number), writes=True, also=changed)
-    # As for a page-table entry: vm_page_prot of shmem allows to write, unless a WP registration wants write faults.
-    table.huge = Pte(folio, write or not vma.uffd_wp, dirty=write, huge=True)
+    table.huge = Pte(folio, write or not vma.wants_writenotify, dirty=write, huge=True)
     folio.mapcount += 1
     await spin_unlock(vma.mm.pml)
     return True
@@ -174,6 +174,18 @@ async def remove_migration_pmd(vma: Vma, src: Folio, dst: Folio) -> None:
         table.huge = Pte(dst, entry.write, entry.dirty, entry.uffd_wp, huge=True)
         dst.refcount += 1
         dst.mapcount += 1
+    await spin_unlock(vma.mm.pml)
+
+
+async def pmd_mkclean(vma: Vma, folio: Folio) -> None:
+    """The part of ``page_vma_mkclean_one()`` for a PMD that maps ``folio``."""
+    await spin_lock(vma.mm.pml)
+    table = vma.table(folio.index)
+    huge = table.huge
+    if huge is not None and huge.folio is folio and huge.write:
+        huge = await pmdp_huge_get_and_clear(vma, folio.index)  # pmdp_invalidate(): not present, but not none
+        table.huge = huge._replace(write=False, dirty=False)
+        await flush_pmd_tlb_range(vma, folio.index)
     await spin_unlock(vma.mm.pml)
 
 

@@ -73,6 +73,7 @@ class Kernel:
     xas_find: KernelFunction
     collapse_regular_file: KernelFunction
     filemap_add_folio: KernelFunction
+    page_mkwrite: KernelFunction
     do_dentry_open: KernelFunction
 
     def __post_init__(self) -> None:

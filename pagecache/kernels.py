@@ -42,6 +42,7 @@ from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import find as mended_find
 from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import migrate as mended_migrate
+from pagecache.mended import mkwrite as mended_mkwrite
 from pagecache.mended import open as mended_open
 from pagecache.mended import partial as mended_partial
 from pagecache.mended import regular as mended_regular
@@ -51,6 +52,7 @@ from pagecache.mended import setattr as mended_setattr
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.mprotect import uffd_wp_range
 from pagecache.regular.add import __filemap_add_folio
+from pagecache.regular.mkwrite import page_mkwrite
 from pagecache.regular.open import do_dentry_open
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem import shmem_alloc_and_add_folio, shmem_get_folio
@@ -122,6 +124,7 @@ LINUX_6_2: Final = Kernel(
     xas_find=find,
     collapse_regular_file=regular_6_2.collapse_file,
     filemap_add_folio=__filemap_add_folio,
+    page_mkwrite=page_mkwrite,
     do_dentry_open=do_dentry_open,
 )
 
@@ -224,6 +227,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,
+    page_mkwrite=mended_mkwrite.page_mkwrite,
     do_dentry_open=mended_open.do_dentry_open,
     migrate_folio=mended_migrate.migrate_folio,
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
@@ -241,6 +245,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,
+    page_mkwrite=mended_mkwrite.page_mkwrite,
     do_dentry_open=mended_open.do_dentry_open,
     migrate_folio=mended_migrate.migrate_folio,
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,

@@ -79,7 +79,8 @@ class Vma:
     """``struct vm_area_struct`` of a shared mapping, with its page table and what the TLB holds of it.
 
     ``ptes`` are the entries that are not none, by index.  ``tlb`` has those through which the CPUs still reach a
-    page: one outlives the page table's until flush_tlb_page().  ``huge`` tells whether huge pages are mapped by PMDs.
+    page: one outlives the page table's until flush_tlb_page().  ``huge`` tells whether huge pages are mapped by PMDs,
+    ``vm_write`` whether it may be written to.
     ``uffd_waiters`` are the tasks whose faults were reported to the userfaultfd and not yet woken.
     """
 
@@ -98,16 +99,28 @@ class Vma:
         "uffd_missing",
         "uffd_waiters",
         "uffd_wp",
+        "vm_write",
     )
-    __fingerprint_skip__: ClassVar = ("end", "huge", "start")
+    __fingerprint_skip__: ClassVar = ("end", "huge", "start", "vm_write")
 
-    def __init__(self, number: int, mm: Mm, mapping: AddressSpace, start: int, end: int, *, huge: bool = False) -> None:
+    def __init__(
+        self,
+        number: int,
+        mm: Mm,
+        mapping: AddressSpace,
+        start: int,
+        end: int,
+        *,
+        huge: bool = False,
+        vm_write: bool = True,
+    ) -> None:
         self.number = number
         self.mm = mm
         self.mapping = mapping
         self.start = start
         self.end = end
         self.huge = huge
+        self.vm_write = vm_write
         self.alive = True
         self.uffd_missing = False
         self.uffd_minor = False
@@ -150,6 +163,15 @@ class Vma:
     def uffd_registered(self) -> bool:
         """Has it a userfaultfd context?"""
         return self.uffd_missing or self.uffd_minor or self.uffd_wp
+
+    @property
+    def wants_writenotify(self) -> bool:
+        """``vma_wants_writenotify()``: is what is mapped for a load read-only, so that the first store faults?
+
+        shmem has no write-back for which dirty pages were to be counted: only a WP registration asks for it.  What may
+        not be written to is read-only in any case.
+        """
+        return self.uffd_wp or self.mapping.regular is not None
 
     def pte_none_mostly(self, index: int) -> bool:
         """``pte_none_mostly()``: nothing is there, or a marker that a mapping may replace."""

@@ -197,6 +197,7 @@ class Store(Operation):
     """A store through a mapping.  Result: 0, SIGBUS or SIGSEGV."""
 
     task_name: ClassVar[str] = "store"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     index: int
     vma: int = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pagecache.folio import Folio, drop_references
 from pagecache.huge_pmd import (
+    pmd_mkclean,
     remove_migration_pmd,
     set_pmd_migration_entry,
     split_huge_pmd_of_folio,
@@ -16,6 +17,7 @@ from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
 
 __all__ = [
+    "folio_mkclean",
     "remove_migration_ptes",
     "try_to_migrate",
     "try_to_unmap",
@@ -63,6 +65,34 @@ async def try_to_unmap(
             await spin_unlock(table.ptl)
     if not rmap_locked:
         await up_read(mapping.i_mmap_rwsem)
+
+
+async def folio_mkclean(mapping: AddressSpace, folio: Folio) -> None:
+    """``folio_mkclean()`` of a locked folio: make what maps it clean and read-only, so that the next store faults.
+
+    The entry is cleared, flushed from the TLB and set again under the page-table lock; who walks without that lock
+    reads the same page through the new entry, and faults for a store, so the last of the three is no step.
+    """
+    if not folio.mapcount:
+        return
+    await down_read(mapping.i_mmap_rwsem)
+    for number in range(len(mapping.i_mmap)):
+        vma = mapping.i_mmap[number]
+        if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
+            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number))
+            if vma.table(folio.index).huge is not None:
+                await pmd_mkclean(vma, folio)
+        for index in range(folio.index, folio.next_index):
+            if vma.mapped(index) is not folio:
+                continue
+            table = vma.table(index)
+            await spin_lock(table.ptl)
+            if vma.mapped(index) is folio and vma.ptes[index].write:
+                entry = await pte_clear(vma, index)
+                vma.ptes[index] = entry._replace(write=False, dirty=False)
+                await flush_tlb_page(vma, index)
+            await spin_unlock(table.ptl)
+    await up_read(mapping.i_mmap_rwsem)
 
 
 async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:

@@ -17,6 +17,7 @@ from pagecache.locks import (
 )
 from pagecache.mm import Vma, find_vma
 from pagecache.pte import pte_target
+from pagecache.regular.backing import put_write_access
 from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step
 from pagecache.swap import swap_cache_get_folio
@@ -334,4 +335,6 @@ async def do_munmap(vma: Vma) -> int:
     vma.uffd_missing = vma.uffd_minor = vma.uffd_wp = False
     vma.alive = False
     await up_write(mm.mmap_lock)
+    if vma.vm_write and mapping.regular is not None:
+        await put_write_access(mapping)  # fput() of vm_file, at the return to user space
     return 0

@@ -51,7 +51,7 @@ HUGE: Final = ("never", "always", "within_size")
 
 LARGE_STATES: Final = ("data", "swapped", "shadow", "dirty")
 """What a large folio, or one entry for several pages that are swapped out or evicted, can hold.  A large folio of a
-regular file is dirty only if its file system can write it back, see :class:`pagecache.regular.backing.RegularFile`."""
+regular file is dirty only if its file system can write it back, see :attr:`WorldSpec.large_folios`."""
 
 Large: TypeAlias = tuple[int, int]
 """The first index and the order of what holds several pages at once."""
@@ -70,6 +70,7 @@ class VmaSpec:
         wp: for WP events?
         mapped: the indices whose page is in the page table at the start.
         huge: are huge pages that it covers mapped by PMDs?  One that is mapped at the start as a whole, is so by a PMD.
+        writable: of a regular file, is it of a descriptor that is open for writing, too?  Those of shmem all are.
 
     Raises:
         ValueError: if the range is empty or negative, or ``mapped`` lies outside of it.
@@ -83,6 +84,7 @@ class VmaSpec:
     minor: bool = False
     wp: bool = False
     huge: bool = False
+    writable: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -134,6 +136,12 @@ class WorldSpec:
         return PAGE_STATES if self.backing == "shmem" else FILE_STATES
 
     @property
+    def large_folios(self) -> bool:
+        """Can the file system of a regular file write large folios back?  Only then is one dirty, or may become so."""
+        dirty = any(self.pages[first] == "dirty" for first, _ in self.large)
+        return dirty or (self.large != () and any(vma.writable for vma in self.vmas))
+
+    @property
     def chunk_shift(self) -> int:
         """What XA_CHUNK_SHIFT is in this world: small, so that small files have real trees.
 
@@ -175,6 +183,8 @@ class WorldSpec:
                     raise ValueError(f"vma {number} has index {index} mapped, where there is no data; remove it")
             if vma.missing and self.backing != "shmem":
                 raise ValueError(f"vma {number} has missing = true, but a userfaultfd does not take regular files")
+            if vma.writable and self.backing == "shmem":
+                raise ValueError(f"vma {number} has writable = true, as all mappings of shmem are; leave it out")
         self._check_large()
 
     def _check_large(self) -> None:
@@ -280,7 +290,8 @@ class World:
                 ZERO if index >= spec.size else f"old{index}" if state == "dirty" else f"d{index}"
                 for index, state in enumerate(spec.pages)
             ],
-            large_folios=any(spec.pages[first] == "dirty" for first in orders),
+            sum(vma.writable for vma in spec.vmas),
+            large_folios=spec.large_folios,
         )
         behind = 0
         for index, state in enumerate(spec.pages):
@@ -314,7 +325,10 @@ class World:
 
     def _map(self, spec: VmaSpec) -> None:
         mm = self.mms.setdefault(spec.mm, Mm(spec.mm, len(self.mms)))
-        vma = Vma(len(self.vmas), mm, self.mapping, spec.start, spec.end, huge=spec.huge)
+        shmem = self.mapping.regular is None
+        vma = Vma(
+            len(self.vmas), mm, self.mapping, spec.start, spec.end, huge=spec.huge, vm_write=shmem or spec.writable
+        )
         vma.uffd_missing, vma.uffd_minor, vma.uffd_wp = spec.missing, spec.minor, spec.wp
         mm.vmas.append(vma)
         self.mapping.i_mmap.append(vma)
@@ -324,7 +338,7 @@ class World:
         for first in huge:
             folio = self.mapping.i_pages.slots[first]
             assert isinstance(folio, Folio)
-            vma.table(first).huge = Pte(folio, write=True, huge=True)
+            vma.table(first).huge = Pte(folio, write=shmem, huge=True)
             folio.refcount += 1
             folio.mapcount += 1
         for index in spec.mapped:
@@ -332,7 +346,9 @@ class World:
                 continue
             folio = self.mapping.i_pages.slots[index]
             assert isinstance(folio, Folio)  # WorldSpec allows to map data only
-            vma.ptes[index] = Pte(folio, write=True)  # as a load has left it
+            # As a load has left it, or a store, if it is dirty.
+            stored = spec.writable and folio.dirty
+            vma.ptes[index] = Pte(folio, write=shmem or stored, dirty=stored)
             vma.table(index).present = True
             folio.refcount += 1
             folio.mapcount += 1

@@ -80,7 +80,9 @@ def world_facts(world: WorldSpec) -> list[tuple[str, str]]:
         mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
         missing = ", userfaultfd MISSING" if vma.missing else ""
         huge = ", huge pages by PMDs" if vma.huge else ""
-        facts.append((f"vma{number}", f"process {vma.mm}, pages {vma.start} to {vma.end - 1}{mapped}{missing}{huge}"))
+        writable = ", writable" if vma.writable else ""
+        pages = f"pages {vma.start} to {vma.end - 1}{mapped}"
+        facts.append((f"vma{number}", f"process {vma.mm}, {pages}{missing}{huge}{writable}"))
     return facts
 
 

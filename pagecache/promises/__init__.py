@@ -19,6 +19,7 @@ from pagecache.promises.reserving import GivesUpWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
 from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.promises.userfaultfd import ObservedMissingWatcher, RegisteredWatcher
+from pagecache.promises.write_notify import WriteNotifyWatcher
 from pagecache.promises.write_protection import WriteProtectWatcher
 
 __all__ = [
@@ -110,6 +111,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "nrpages_alloced_and_i_blocks_agree",
         CountWatcher,
         "BUG_ON(nrpages) in clear_inode(), aaa52e340073",
+    ),
+    Promise(
+        "a_store_to_a_clean_page_is_noticed",
+        WriteNotifyWatcher,
+        "whoever counts dirty pages, and writes them back: d08b3851da41",
     ),
     # How it gets there.
     Promise(

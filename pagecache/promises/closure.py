@@ -57,7 +57,7 @@ def closure(
     Args:
         configurations: where to start.
         pending: by task, the operation that is under way.
-        moments: by task, what it sees besides pages; the size is filled in here.
+        moments: by task, what it sees besides pages; the size, and whether pages are being removed, is filled in here.
     """
     reached: defaultdict[tuple[int, tuple[Phase | None, ...]], list[Cells]] = defaultdict(list)
     work: list[Configuration] = []
@@ -84,10 +84,15 @@ def closure(
 def _going(
     pending: Sequence[Behaviour | None], moments: Sequence[Moment], size: int, phases: Sequence[Phase | None]
 ) -> list[_Going]:
-    return [
-        _Going(number, behaviour, phase, moments[number]._replace(size=size))
+    going = [
+        (number, behaviour, phase)
         for number, (behaviour, phase) in enumerate(zip(pending, phases, strict=True))
         if behaviour is not None and phase is not None and phase[0] != "done"
+    ]
+    removing = any(behaviour.removes for _, behaviour, _ in going)
+    return [
+        _Going(number, behaviour, phase, moments[number]._replace(size=size, removing=removing))
+        for number, behaviour, phase in going
     ]
 
 

@@ -144,7 +144,6 @@ class State:
 
     def _moments(self) -> list[Moment]:
         """By task, what its pending operation sees besides pages."""
-        removing = any(behaviour is not None and behaviour.removes for behaviour in self.pending)
         failing = frozenset(
             one.operation.index for one in self.pending if one and isinstance(one.operation, MemoryFailure)
         )
@@ -155,10 +154,9 @@ class State:
             NO,
             self.automaton.may_fail,
             self.huge,
-            removing,
-            self.automaton.swapping,
-            alone,
-            failing,
+            swapping=self.automaton.swapping,
+            alone=alone,
+            failing=failing,
             reclaiming=any(one is not None and isinstance(one.operation, PageOut) for one in self.pending),
         )
         moments = []

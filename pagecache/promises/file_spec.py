@@ -124,7 +124,7 @@ class Moment(NamedTuple):
         wp: does it have a WP userfaultfd?
         may_fail: are failures injected, so that an error needs no other reason?
         huge: the indices whose pages may be part of a large folio.
-        removing: does a call run that takes pages out of the file?
+        removing: does a call run that takes pages out of the file, and has yet to come to some?
         swapping: may pages be on the swap device?
         alone: does no other operation run?
         failing: the pages whose memory is just failing.
@@ -185,6 +185,7 @@ class Behaviour:
         pmds: may its VMA map huge pages by PMDs?
         huge: may new folios be large, so that what happens to a page happens to those beside it, too?
         whole: does its VMA, if it has one, map the whole huge page that its page belongs to?
+        writable: may its VMA, if it has one, be written to?
 
     ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
     among themselves they run one after the other.  One that ``removes`` takes pages out of the file.
@@ -202,6 +203,7 @@ class Behaviour:
     pmds: bool = False
     huge: bool = False
     whole: bool = False
+    writable: bool = True
 
     @classmethod
     def of_call(cls, spec: WorldSpec, task: Task, number: int, operation: Operation) -> Behaviour:
@@ -212,7 +214,9 @@ class Behaviour:
         nr = 1 << spec.hpage_order
         first = -1 if index is None else index >> spec.hpage_order << spec.hpage_order
         whole = vma is None or spec.vmas[vma].start <= first <= spec.vmas[vma].end - nr
-        return cls(operation, task.number, f"{task.name}.{number}", within, nr, pmds, spec.huge != "never", whole)
+        writable = vma is None or spec.backing == "shmem" or spec.vmas[vma].writable
+        tag = f"{task.name}.{number}"
+        return cls(operation, task.number, tag, within, nr, pmds, spec.huge != "never", whole, writable)
 
     @property
     def bit(self) -> int:

@@ -35,7 +35,8 @@ WORDS: Final = {HOLE: "nothing", UNWRITTEN: "a reserved page", HWPOISON: "a page
 def contents(world: World) -> tuple[str, ...]:
     """What the page cache holds, or else the disk, as :mod:`pagecache.promises.file_spec` would say it.
 
-    For a moment in which nobody runs; it looks at whatever the slots point to, alive or not.
+    For a moment in which nobody runs; it looks at whatever the slots point to, alive or not.  A page that is clean, and
+    not as it is on the disk, is as good as lost: reclaim drops it.
     """
     return tuple(_content(world, entry, index) for index, entry in enumerate(world.mapping.i_pages.slots))
 
@@ -57,7 +58,17 @@ def _content(world: World, entry: object, index: int) -> str:
         return HWPOISON
     offset = index - entry.index
     content = entry.pages[offset] if 0 <= offset < len(entry.pages) else f"not a page of {entry}"
-    return content if file is None else _or_hole(content)
+    if file is None:
+        return content
+    if index < world.inode.i_size and content != file.disk[index] and not _is_dirty(world, entry):
+        return f"{content}, though clean and {file.disk[index]} on the disk,"
+    return _or_hole(content)
+
+
+def _is_dirty(world: World, folio: Folio) -> bool:
+    """Will somebody write it to the disk?  A page-table entry may know what the folio does not know yet."""
+    entries = (entry for vma in world.vmas for entry in (*vma.ptes.values(), *(table.huge for table in vma.tables)))
+    return folio.dirty or any(entry is not None and entry.folio is folio and entry.dirty for entry in entries)
 
 
 def _or_hole(content: str) -> str:

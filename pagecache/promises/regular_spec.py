@@ -20,6 +20,7 @@ from pagecache.operations import (
     Operation,
     PageOut,
     Read,
+    Store,
     Truncate,
     Write,
     Writeback,
@@ -105,6 +106,30 @@ class LoadingCache(Behaviour):
             yield done("SIGBUS"), size, cell
 
 
+class StoringCache(Behaviour):
+    """A store through a mapping: do_shared_fault(), do_wp_page(), ->page_mkwrite().
+
+    Atomic, as a load is; and nobody takes it back: neither write-back nor reclaim nor a collapse, whether or not they
+    have begun.  Only a truncate: to a page that it has yet to come to, also one of zeroes.
+    """
+
+    __slots__ = ()
+    operation: Store
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        del phase
+        size = moment.size
+        beyond = self.operation.index >= size
+        if not self.within or not self.writable or moment.mapped != YES:
+            yield done("SIGSEGV"), size, cell
+        if not self.within or not self.writable or moment.mapped == NO:
+            return
+        if not beyond or moment.removing:
+            yield done(0), size, cell._replace(content=self.tag, swept=0)
+        if beyond or moment.may_fail:
+            yield done("SIGBUS"), size, cell
+
+
 class LookingAtCache(Behaviour):
     """``mincore(2)`` of one page: it says what is cached, and so anything, of a page that is mapped."""
 
@@ -144,6 +169,7 @@ REGULAR_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Collapse: CollapsingCache,
     Khugepaged: CollapsingCache,
     Load: LoadingCache,
+    Store: StoringCache,
     Read: ReadingCache,
     Write: WritingCache,
     Mincore: LookingAtCache,

@@ -36,17 +36,19 @@ class RegularFile:
     ``large_folios`` tells whether the file system can write large folios back (mapping_large_folio_support()).  Then
     they may be dirty, and nobody has to count them or to drop them when the file is opened for writing.
 
-    Leaves out: partial pages, private data (buffer heads), ``mmap()`` for writing: mappings are of descriptors that
-    are open for reading, as those of an executable; who writes calls write(2).
+    A mapping is of a descriptor that is open for reading, as that of an executable is, or for reading and writing:
+    then it counts in ``i_writecount`` until it is unmapped, since ``vm_file`` keeps the descriptor.
+
+    Leaves out: partial pages, private data (buffer heads), ``mmap()``: who maps the file does so from the beginning.
     """
 
     __slots__ = ("descriptors", "disk", "evictions", "i_writecount", "invalidate_lock", "large_folios", "nr_thps")
     __fingerprint_skip__: ClassVar = ("large_folios",)
 
-    def __init__(self, disk: list[str], *, large_folios: bool = False) -> None:
+    def __init__(self, disk: list[str], i_writecount: int = 0, *, large_folios: bool = False) -> None:
         self.disk = disk
         self.large_folios = large_folios
-        self.i_writecount = 0
+        self.i_writecount = i_writecount
         self.nr_thps = 0
         self.invalidate_lock = RwSemaphore("invalidate_lock", "invalidate_lock")
         self.descriptors = 0

@@ -8,10 +8,11 @@ from pagecache.locks import down_write, up_write
 from pagecache.pte import pte_target
 from pagecache.regular.backing import read_folio, submit_bio
 from pagecache.regular.read import grab_folio
+from pagecache.rmap import folio_mkclean
 from pagecache.step import KernelBug, UseAfterFree, Wait, step
 from pagecache.xarray import Entry
 
-__all__ = ["folio_end_writeback", "folio_wait_writeback", "generic_file_write", "writeback"]
+__all__ = ["folio_clear_dirty_for_io", "folio_end_writeback", "folio_wait_writeback", "generic_file_write", "writeback"]
 
 
 async def folio_wait_writeback(folio: Folio) -> None:
@@ -74,7 +75,7 @@ async def writeback(mapping: AddressSpace, index: int) -> None:
     begun = folio.mapping is mapping and folio.dirty
     if begun:
         size = await i_size_read(mapping.host)
-        folio.dirty = False  # folio_clear_dirty_for_io()
+        await folio_clear_dirty_for_io(mapping, folio)
         # "The page straddles i_size" is left out; behind it there is nothing to be written.
         begun = folio.index < size
     if begun:
@@ -84,6 +85,17 @@ async def writeback(mapping: AddressSpace, index: int) -> None:
     if begun:
         await submit_bio(mapping, folio)
         await folio_end_writeback(folio)
+
+
+async def folio_clear_dirty_for_io(mapping: AddressSpace, folio: Folio) -> None:
+    """``folio_clear_dirty_for_io()`` of a locked folio that is dirty.
+
+    "Yes, Virginia, this is indeed insane": first all page-table entries are made clean, and read-only, and the folio
+    dirty if they were not; only then it is made clean.  A store from then on faults, and waits for the folio lock to
+    make it dirty again (:mod:`pagecache.regular.mkwrite`).
+    """
+    await folio_mkclean(mapping, folio)
+    folio.dirty = False
 
 
 async def _folio_start_writeback(folio: Folio) -> None:

@@ -40,6 +40,7 @@ class Mutant:
         diff: hunks in the unified format, without line numbers, with lines of ``@@`` between them.
         kernel: the kernel in which it is looked for.
         equivalent: why nobody can tell it from the original; empty if somebody can.
+        stores: look for it in regular files, half of whose mappings are writable: elsewhere it makes no difference.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Mutant:
     diff: str
     kernel: str = "linux-2026-mended"
     equivalent: str = ""
+    stores: bool = False
 
     @property
     def module(self) -> str:

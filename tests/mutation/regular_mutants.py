@@ -32,4 +32,100 @@ REGULAR_MUTANTS: Final = (
 -    folio.dirty = True
 """,
     ),
+    Mutant(
+        "write-back-leaves-the-mappings-alone",
+        "regular/write.py",
+        "flag",
+        """
+-    await folio_mkclean(mapping, folio)
+     folio.dirty = False
+""",
+        stores=True,
+    ),
+    Mutant(
+        "write-back-cleans-the-mappings-first",
+        "regular/write.py",
+        "lock",
+        """
+-    await folio_lock(folio)
+     if folio.mapping is mapping and folio.writeback is not None:
+         await folio_wait_writeback(folio)
+@@
+-        await folio_clear_dirty_for_io(mapping, folio)
++        folio.dirty = False
+@@
+     folio = entry
++    await folio_mkclean(mapping, folio)
++    await folio_lock(folio)
+""",
+        stores=True,
+    ),
+    Mutant(
+        "a-clean-entry-stays-in-the-tlb",
+        "rmap.py",
+        "recheck",
+        """
+                 vma.ptes[index] = entry._replace(write=False, dirty=False)
+-                await flush_tlb_page(vma, index)
+""",
+        stores=True,
+    ),
+    Mutant(
+        "mkwrite-does-not-make-the-folio-dirty",
+        "mended/mkwrite.py",
+        "flag",
+        """
+-    folio.dirty = True
+""",
+        stores=True,
+    ),
+    Mutant(
+        "mkwrite-takes-a-truncated-folio",
+        "mended/mkwrite.py",
+        "recheck",
+        """
+-    if folio.mapping is not mapping or index >= size:
+-        await folio_unlock(folio)
+-        await up_read(regular(mapping).invalidate_lock)
+-        return False
+""",
+        stores=True,
+    ),
+    Mutant(
+        "the-entry-may-have-changed-meanwhile",
+        "fault.py",
+        "recheck",
+        """
+-        if table.present and vma.ptes.get(index) == orig_pte:
++        if table.present:
+             await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
+             vma.ptes[index] = orig_pte._replace(write=True, dirty=True)
+""",
+        stores=True,
+    ),
+    Mutant(
+        "the-entry-becomes-writable-without-the-folio-lock",
+        "fault.py",
+        "order",
+        """
+     if locked:
++        await folio_unlock(folio)
+         await spin_lock(table.ptl)
+@@
+             vma.ptes[index] = orig_pte._replace(write=True, dirty=True)
+         await spin_unlock(table.ptl)
+-        await folio_unlock(folio)
+""",
+        stores=True,
+    ),
+    Mutant(
+        "a-read-only-mapping-is-written-to",
+        "fault.py",
+        "recheck",
+        """
+-        if found is None or (store is not None and not vma.vm_write):
++        if found is None:
+""",
+        stores=True,
+    ),
 )

@@ -30,11 +30,17 @@ def main() -> None:
 
     from fuzz.campaign import Campaign
     from fuzz.subject import Subject
+    from pagecache.history import Focus
     from pagecache.kernels import KERNELS_BY_NAME
+    from pagecache.operations import Load, Munmap, PageOut, Read, Store, Truncate, Write, Writeback
 
     started = time.perf_counter()
     subject = Subject(KERNELS_BY_NAME[mutant.kernel])
-    campaign = Campaign.search(subject, arguments.seed, arguments.schedules)
+    stores = Focus(
+        (Store, Load, Read, Write, Truncate, Munmap, PageOut, Writeback),
+        {"backing": ("file",), "vma.writable": (True, False)},
+    )
+    campaign = Campaign.search(subject, arguments.seed, arguments.schedules, focus=stores if mutant.stores else None)
     report: dict[str, object] = {"name": mutant.name, "schedules": campaign.schedules}
     if campaign.unknown is not None:
         report["unknown"] = str(campaign.unknown)

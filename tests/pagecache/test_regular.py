@@ -18,7 +18,7 @@ from pagecache.operations import (
     Operation,
     PageOut,
     Read,
-    Store,
+    Touch,
     Truncate,
     Write,
     Writeback,
@@ -179,7 +179,7 @@ def test_a_truncate_waits_for_write_back() -> None:
 def test_what_is_not_modelled_says_so() -> None:
     file = WorldSpec(backing="file")
 
-    assert Store(0).problem(file) == "Store is not modelled for backing 'file'; make the backing shmem"
+    assert Touch(0).problem(file) == "Touch is not modelled for backing 'file'; make the backing shmem"
     assert OpenWrite().problem(WorldSpec()) == "OpenWrite is not modelled for backing 'shmem'; make the backing file"
     assert not Read(0).problem(file)
 
@@ -191,6 +191,14 @@ def test_a_regular_file_has_no_userfaultfd_and_no_reserved_pages() -> None:
         WorldSpec(("data", "unwritten"), backing="file")
     with pytest.raises(ValueError, match="choose one of shmem, file"):
         WorldSpec(backing="disk")
+
+
+def test_a_writable_mapping_is_of_a_regular_file_whose_large_folios_can_be_written_back() -> None:
+    with pytest.raises(ValueError, match="writable = true, as all mappings of shmem are"):
+        WorldSpec(vmas=(VmaSpec(writable=True),))
+    writable = VmaSpec(writable=True)
+    assert not WorldSpec(vmas=(writable,), backing="file").large_folios
+    assert WorldSpec(vmas=(writable,), large=((0, 1),), backing="file").large_folios
 
 
 def test_an_insertion_splits_the_shadow_entry_that_is_there_when_it_has_the_lock() -> None:

@@ -17,6 +17,7 @@ from mutants import (
     CURSOR_STANDS_STILL,
     FORGETS_ITS_HOLES,
     FREES_BEFORE_THE_STORE,
+    KEEPS_STORES_A_SECRET,
     LEAVES_A_PLACEHOLDER,
     LOOKS_WITH_A_MOVED_CURSOR,
     NEVER_FREES,
@@ -165,6 +166,13 @@ ISOLATED = (
     # Without a reference and without being free, a page looks right to whoever only compares counts.
     Isolated("nothing_leaks", NEVER_FREES, FULL_SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
     Isolated("nrpages_alloced_and_i_blocks_agree", WITHOUT_NRPAGES_ROLLBACK, SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
+    # The page-table entry is dirty, so that nothing is lost; but nobody hears of the store before it is taken out.
+    Isolated(
+        "a_store_to_a_clean_page_is_noticed",
+        KEEPS_STORES_A_SECRET,
+        WorldSpec(vmas=(VmaSpec(mapped=(0,), writable=True),), backing="file"),
+        [[Store(0)]],
+    ),
     # How it gets there.
     Isolated(
         "no_task_sleeps_in_atomic_context",

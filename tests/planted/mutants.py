@@ -137,6 +137,14 @@ PROTECTS_WITHOUT_A_FLUSH = Mutant(
     member="uffd_wp_range",
 )
 
+KEEPS_STORES_A_SECRET = Mutant(
+    "keeps-stores-a-secret",
+    """
+-    folio.dirty = True
+""",
+    member="page_mkwrite",
+)
+
 FORGETS_ITS_HOLES = Mutant(
     "without-any-rollback-of-the-holes",
     """
@@ -262,6 +270,7 @@ MUTANTS = (
     CURSOR_STANDS_STILL,
     LOOKS_WITH_A_MOVED_CURSOR,
     PROTECTS_WITHOUT_A_FLUSH,
+    KEEPS_STORES_A_SECRET,
     FORGETS_ITS_HOLES,
     LEAVES_A_PLACEHOLDER,
     WITHOUT_PUTBACK,
