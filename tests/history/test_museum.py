@@ -25,7 +25,7 @@ CORPUS = Path(__file__).parents[2] / "corpus"
 HOLDS = 100
 """Schedules of each fixed function; tests/history/test_measured.py takes some hundred times as many."""
 
-WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b31-skip-swapcache"}
+WHOLE_PROTOCOLS = {"b01-data-looks-like-a-hole", "b26-stale-nodes", "b31-skip-swapcache"}
 """Their function is a protocol of its own."""
 
 LONGER = {"b30-endless-retry": 2}

@@ -128,4 +128,39 @@ REGULAR_MUTANTS: Final = (
 """,
         stores=True,
     ),
+    Mutant(
+        "insertion-does-not-split-the-shadow",  # until 198b62f83eef (5.10)
+        "regular/add.py",
+        "bound",
+        """
+-        elif order > folio.order and not alloced_order:
+-            split_order = order
+         else:
+-            if order > folio.order:
+-                await xas_split(xas, old, order)
+-                xas_reset(xas)
+             await xas_store(xas, folio)
+""",
+    ),
+    Mutant(
+        "insertion-forgets-nrpages",
+        "regular/add.py",
+        "accounting",
+        """
+-            if not xas.error:
+-                mapping.nrpages += folio.nr_pages
+""",
+    ),
+    Mutant(
+        "insertion-keeps-the-nodes-of-another-shadow",
+        "regular/add.py",
+        "recheck",
+        """
+-        if alloced_order and (old != alloced_shadow or order != alloced_order):
+-            await xas_destroy(xas)
+-            alloced_order = 0
+""",
+        equivalent="order and entry are read under the lock, so the nodes are full of a shadow entry, and nobody asks "
+        "what it says; who could remove what a node is needed for is kept out by the invalidate_lock or i_rwsem",
+    ),
 )
