@@ -13,6 +13,7 @@ from fuzz.corpus import store
 from fuzz.corpus.entry import Entry, Found
 from fuzz.corpus.vocabulary import vocabulary
 from fuzz.report.examine import Examined, examine, explained
+from fuzz.report.explanation import Explanation
 from fuzz.report.report import Report
 from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
@@ -93,7 +94,8 @@ def report(
         return Kept(shrunk, about_it[0], Report(shrunk.case, run.history, run.verdict, minimal).text())
     entry, seen = described(shrunk, subject.kernel, found)
     path = kept_as(entry, shrunk, subject.kernel, directory)
-    return Kept(shrunk, path, text_of(seen, subject.kernel, minimal, path, option))
+    why = explained(seen.case, subject.kernel, seen.verdict.promise)
+    return Kept(shrunk, path, text_of(seen, why, minimal, path, option))
 
 
 def described(shrunk: Shrunk, kernel: Kernel, found: Found) -> tuple[Entry, Examined]:
@@ -111,8 +113,7 @@ def kept_as(entry: Entry, shrunk: Shrunk, kernel: Kernel, directory: Path) -> Pa
     return known(shrunk, kernel, directory) or store.save(entry, directory, vocabulary(kernel))
 
 
-def text_of(seen: Examined, kernel: Kernel, minimal: str, path: Path | None, option: str) -> str:
+def text_of(seen: Examined, why: Explanation | None, minimal: str, path: Path | None, option: str) -> str:
     """The report of a failure that is kept at ``path``, if it could be saved."""
     command = f"pagecache-fuzz replay {shlex.quote(str(path))}{option}" if path else ""
-    why = explained(seen.case, kernel, seen.verdict.promise)
     return Report(seen.case, seen.history, seen.verdict, minimal, str(path or ""), command, why).text()

@@ -17,6 +17,8 @@ from fuzz.corpus.entry import Found
 from fuzz.corpus.entry_writer import entry_text
 from fuzz.errors import SaveError
 from fuzz.keep import described, kept_as, text_of
+from fuzz.report.examine import explained
+from fuzz.report.explanation import Explanation
 
 __all__ = ["Keeper", "Kept"]
 
@@ -24,10 +26,11 @@ log = structlog.get_logger()
 
 
 class Kept(NamedTuple):
-    """A finding, its file if it could be saved, and how long the search for it took."""
+    """A finding, its file if it could be saved, why it fails, and how long the search for it took."""
 
     finding: Finding
     path: Path | None
+    why: Explanation | None
     seconds: float
 
 
@@ -66,9 +69,10 @@ class Keeper:
         findings = self._campaign.findings if self._campaign else []
         for finding in findings[len(self.kept) :]:
             self.shown.stop()
-            self.kept.append(Kept(finding, self._keep(finding), time.monotonic() - self._began))
+            path, why = self._keep(finding)
+            self.kept.append(Kept(finding, path, why, time.monotonic() - self._began))
 
-    def _keep(self, finding: Finding) -> Path | None:
+    def _keep(self, finding: Finding) -> tuple[Path | None, Explanation | None]:
         kernel = self.chosen.kernel
         entry, seen = described(finding.shrunk, kernel, Found(self.seed, finding.schedules))
         path: Path | None = None
@@ -77,9 +81,10 @@ class Keeper:
             log.info("saved", entry=str(path), promise=seen.verdict.promise, schedules=finding.schedules)
         except SaveError as error:
             click.echo(f"{error}  The entry is:\n\n{entry_text(entry)}", err=True)  # it is not to be lost
+        why = explained(seen.case, kernel, seen.verdict.promise)
         if not self.quiet:
-            say(text_of(seen, kernel, entry.minimal, path, self.chosen.option))
-        return path
+            say(text_of(seen, why, entry.minimal, path, self.chosen.option))
+        return path, why
 
     def answers(self) -> list[dict[str, Any]]:
         """Each finding as a JSON object."""
@@ -91,6 +96,7 @@ class Keeper:
                 schedules=kept.finding.schedules,
                 seconds=kept.seconds,
                 entry=kept.path,
+                why=kept.why.as_json() if kept.why else None,
             )
             for kept in self.kept
         ]

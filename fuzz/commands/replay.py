@@ -18,7 +18,8 @@ from fuzz.corpus.entry import Entry
 from fuzz.corpus.replay import Difference, Mode, compare
 from fuzz.corpus.store import entry_paths
 from fuzz.errors import EntryError, ReplayMismatch
-from fuzz.report.examine import Examined, examine
+from fuzz.report.examine import Examined, examine, explained
+from fuzz.report.explanation import Explanation
 from fuzz.report.ladder import ladder
 from fuzz.report.report import Report
 
@@ -39,8 +40,14 @@ class _Replayed:
     def status(self) -> Status:
         return Status.DIFFERS if self.mismatch else status_of(self.run.verdict.outcome)
 
-    def answer(self, seconds: float) -> dict[str, Any]:
-        """The JSON object."""
+    @property
+    def why(self) -> Explanation | None:
+        """Why it fails, if it does; some dozens of runs."""
+        return explained(self.run.case, self.chosen.kernel, self.entry.broken)
+
+    def answer(self, seconds: float, *, explain: bool) -> dict[str, Any]:
+        """The JSON object; with ``explain`` it says why."""
+        explanation = self.why if explain else None
         mismatch = self.mismatch
         difference = mismatch and {
             "step": mismatch.step,
@@ -56,6 +63,7 @@ class _Replayed:
             entry=self.path,
             recorded=self.entry.outcome.value,
             difference=difference,
+            why=explanation.as_json() if explanation else None,
         )
 
     def report(self, until: int | None) -> str:
@@ -64,7 +72,7 @@ class _Replayed:
         if until is not None:
             text = "\n".join(ladder(run.history, run.case.failures, until)) + "\n"
         else:
-            text = Report(run.case, run.history, run.verdict, minimal=self.entry.minimal).text()
+            text = Report(run.case, run.history, run.verdict, minimal=self.entry.minimal, why=self.why).text()
         return f"{text}\n{self.mismatch}\n" if self.mismatch else text
 
     def line(self) -> str:
@@ -127,7 +135,8 @@ def replay(
     if entry.is_dir():
         _leave_with_all(entry, replayed, seconds, as_json=as_json)
     only = replayed[0]
-    leave(only.status, only.report(until), only.answer(seconds), as_json=as_json)
+    text = "" if as_json else only.report(until)
+    leave(only.status, text, only.answer(seconds, explain=as_json), as_json=as_json)
 
 
 def _leave_with_all(directory: Path, replayed: Sequence[_Replayed], seconds: float, *, as_json: bool) -> NoReturn:
@@ -139,6 +148,6 @@ def _leave_with_all(directory: Path, replayed: Sequence[_Replayed], seconds: flo
         schedules=len(replayed),
         seconds=seconds,
         entry=directory,
-        entries=[one.answer(0) for one in replayed],
+        entries=[one.answer(0, explain=as_json) for one in replayed],
     )
     leave(status, "\n".join(one.line() for one in replayed), whole, as_json=as_json)

@@ -103,7 +103,7 @@ def _leave(campaign: Campaign, keeper: Keeper, seconds: float, *, as_json: bool)
     effort = f"{count(campaign.schedules, 'schedule')} of {name} ({seconds:.0f} s, seed {keeper.seed})"
     case = path = None
     if keeper.kept:
-        finding, path, _ = keeper.kept[0]
+        finding, path, *_ = keeper.kept[0]
         case, verdict, status = finding.shrunk.case, finding.shrunk.verdict, Status.VIOLATED
         text = f"{len(keeper.kept)} found in {effort}."
     elif campaign.unknown:

@@ -105,6 +105,17 @@ def test_run_as_json_is_one_object(canary: Path, tmp_path: Path, run: Run) -> No
     assert [each["entry"] for each in answer["findings"]] == [answer["entry"]]
 
 
+def test_run_and_replay_say_why(tmp_path: Path, run: Run) -> None:
+    found = one_object(run("run", "--kernel", "stevens-v5", "--schedules", 1000, "--corpus", tmp_path, "--json"))
+    entry = next(tmp_path.iterdir())
+    replayed = one_object(run("replay", entry, "--json"))
+
+    assert found["findings"][0]["why"] == replayed["why"]
+    assert replayed["why"]["window"].startswith("It fails if ")
+    assert f"Why: {replayed['why']['window']}"[:60] in run("replay", entry).stdout
+    assert one_object(run("replay", tmp_path, "--json"))["entries"][0]["why"] == replayed["why"]
+
+
 def test_what_was_not_seen_held(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = campaign(monkeypatch)
 
