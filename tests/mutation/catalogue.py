@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from collapse_mutants import COLLAPSE_MUTANTS
+from huge_pmd_mutants import HUGE_PMD_MUTANTS
 from khugepaged_mutants import KHUGEPAGED_MUTANTS
 from lookup_mutants import LOOKUP_MUTANTS
 from mapping_mutants import MAPPING_MUTANTS
@@ -23,6 +24,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *LOOKUP_MUTANTS,
     *SHMEM_MUTANTS,
     *MAPPING_MUTANTS,
+    *HUGE_PMD_MUTANTS,
     *SWAP_MUTANTS,
     *MIGRATE_MUTANTS,
     *MEMORY_FAILURE_MUTANTS,

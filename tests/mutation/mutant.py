@@ -10,8 +10,8 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Final, Literal
@@ -41,6 +41,8 @@ class Mutant:
         kernel: the kernel in which it is looked for.
         equivalent: why nobody can tell it from the original; empty if somebody can.
         stores: look for it in regular files, half of whose mappings are writable: elsewhere it makes no difference.
+        features: what is asked of the worlds, as in a Focus of the museum, where few worlds have what it takes.
+        operations: of these programs are made, by name, then; of all if empty.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Mutant:
     kernel: str = "linux-2026-mended"
     equivalent: str = ""
     stores: bool = False
+    features: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    operations: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
