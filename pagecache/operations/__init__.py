@@ -1,0 +1,118 @@
+"""What a task of a program can do, mostly system calls: frozen records with one coroutine each.
+
+The ``repr`` of an operation is what reports and the corpus show; fields that have their default are left
+out.  Sizes, indices and lengths are counted in pages of the file.  ``vma`` is the number of a mapping in
+the world's list.
+
+Results are what user space gets: an ``int``, the content of a page (see :mod:`pagecache.folio`), the name of
+an error (``"EEXIST"``), or a signal (``"SIGBUS"``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pagecache.operations.collapsing import Collapse, Khugepaged
+from pagecache.operations.file import (
+    CloseWrite,
+    Fallocate,
+    OpenWrite,
+    PunchHole,
+    Read,
+    SeekData,
+    SeekHole,
+    Stat,
+    Truncate,
+    Write,
+    Writeback,
+)
+from pagecache.operations.mapping import Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
+from pagecache.operations.memory import MemoryFailure, Migrate, PageOut, Split, Swapoff
+from pagecache.operations.operation import Operation, Result
+from pagecache.operations.uffd import (
+    UFFD_MODES,
+    UffdContinue,
+    UffdCopy,
+    UffdRegister,
+    UffdUnregister,
+    UffdWriteProtect,
+    UffdZeropage,
+)
+from pagecache.userfaultfd import EVENT
+
+__all__ = [
+    "EVENT",
+    "OPERATIONS",
+    "OPERATIONS_BY_NAME",
+    "UFFD_MODES",
+    "CloseWrite",
+    "Collapse",
+    "Fallocate",
+    "Khugepaged",
+    "Load",
+    "MemoryFailure",
+    "Migrate",
+    "Mincore",
+    "Munmap",
+    "OpenWrite",
+    "Operation",
+    "PageOut",
+    "PinWrite",
+    "Poke",
+    "PunchHole",
+    "Read",
+    "Result",
+    "SeekData",
+    "SeekHole",
+    "Split",
+    "Stat",
+    "Store",
+    "Swapoff",
+    "Touch",
+    "Truncate",
+    "UffdContinue",
+    "UffdCopy",
+    "UffdRegister",
+    "UffdUnregister",
+    "UffdWriteProtect",
+    "UffdZeropage",
+    "Write",
+    "Writeback",
+]
+
+
+OPERATIONS: Final[tuple[type[Operation], ...]] = (
+    Collapse,  # the protocol under test
+    Load,  # through a mapping
+    Store,
+    Touch,
+    Read,  # through the file
+    Write,
+    SeekData,  # looks and never locks a folio
+    SeekHole,
+    Mincore,
+    Stat,
+    Truncate,  # takes pages away
+    PunchHole,
+    Fallocate,
+    UffdRegister,  # user space fills the holes itself
+    UffdUnregister,
+    UffdCopy,
+    UffdZeropage,
+    Munmap,
+    PageOut,  # memory management behind everybody's back
+    MemoryFailure,
+    PinWrite,  # a reference that outlives every lock
+    Migrate,
+    Split,
+    OpenWrite,  # regular files only
+    CloseWrite,
+    Writeback,
+    Poke,  # what a userfaultfd hears of stores, and of pages that are there
+    UffdWriteProtect,
+    UffdContinue,
+    Swapoff,
+    Khugepaged,  # a collapse that gives up sooner
+)
+
+OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}
