@@ -69,7 +69,8 @@ class Step:
             cannot fail.
         also: what else it touches, or the code behind it up to the next step, each with whether it is written; for
             who asks which steps can be swapped without a difference (:mod:`fuzz.search.visible`).  Without a
-            target of its own such a step is no scheduling point all the same.
+            target of its own such a step is no scheduling point all the same.  It is read when the step has been
+            taken, so the code behind it may add to it.
     """
 
     __slots__ = ("also", "args", "call", "fails", "ready", "sleeps", "spins", "target", "waits_for", "writes")

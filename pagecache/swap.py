@@ -17,7 +17,7 @@ asynchronous I/O (a folio is written, or read, in one step, so there is no write
 from __future__ import annotations
 
 from pagecache.folio import Folio, Memory, __folio_set_locked, drop_references, folio_put, folio_unlock, vm_bug_on_folio
-from pagecache.step import KernelBug, UseAfterFree, Wait, step
+from pagecache.step import KernelBug, Target, UseAfterFree, Wait, step
 from pagecache.swap_device import NOTHING, SwapDevice, SwapSlot
 
 __all__ = [
@@ -206,10 +206,9 @@ async def free_swap_and_cache(swap: SwapDevice, entry: int, nr: int = 1) -> None
 
     (__try_to_reclaim_swap(); otherwise whoever holds the lock finds that nobody else refers to the slot.)
     """
-    cached = [slot.cache for slot in swap.slots[entry : entry + nr] if slot.cache is not None]
-    also = [(("folio_lock", folio.number), False) for folio in cached]
-    also += [(("refcount", folio.number), True) for folio in cached]
-    await step("free_swap_and_cache", entry, target=swap.target(entry), writes=True, also=also)
+    touched: list[tuple[Target, bool]] = []  # which folio is cached there may change until then
+    await step("free_swap_and_cache", entry, target=swap.target(entry), writes=True, also=touched)
+    touched += _locks_and_counts(swap, entry, nr)
     _put_counts(swap, entry, nr)
     for number in range(entry, entry + nr):
         folio = swap.slots[number].cache
@@ -218,6 +217,13 @@ async def free_swap_and_cache(swap: SwapDevice, entry: int, nr: int = 1) -> None
         if not any(slot.count for slot in swap.of(folio)):
             forget(swap, folio)
             drop_references(folio, folio.nr_pages)
+
+
+def _locks_and_counts(swap: SwapDevice, entry: int, nr: int) -> list[tuple[Target, bool]]:
+    """What letting go of the folios that are cached in these slots looks at, and changes."""
+    cached = [slot.cache for slot in swap.slots[entry : entry + nr] if slot.cache is not None]
+    looks: list[tuple[Target, bool]] = [(("folio_lock", folio.number), False) for folio in cached]
+    return looks + [(("refcount", folio.number), True) for folio in cached]
 
 
 def _is_settled(slot: SwapSlot) -> bool:

@@ -73,8 +73,8 @@ def take(execution: Execution, number: int, *, calls: bool) -> Action:
     while True:
         if step.target is not None:
             accesses.append((step.target, step.writes))
-        accesses += step.also
         execution.resume(number)
+        accesses += step.also  # some know it only when they get there
         following = execution.pending[number]
         ends = execution.verdict is not None
         if (
