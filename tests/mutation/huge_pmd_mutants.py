@@ -39,8 +39,9 @@ HUGE_PMD_MUTANTS: Final = (
         "huge_pmd.py",
         "refcount",
         """
-     table.huge = Pte(folio, write or not vma.uffd_wp, dirty=write, huge=True)
 -    folio.mapcount += 1
+     await spin_unlock(vma.mm.pml)
+     return True
 """,
         features=PMDS,
     ),
