@@ -103,7 +103,7 @@ async def pin_user_pages_fast(vma: Vma, index: int) -> Folio | None:
     while True:
         await down_read(vma.mm.mmap_lock)
         found = find_vma(vma)
-        if found is None:
+        if found is None or not vma.vm_write:
             await up_read(vma.mm.mmap_lock)
             return None
         folio = await _follow_pmd_mask(vma, index)
@@ -165,7 +165,7 @@ async def set_page_dirty(folio: Folio) -> None:
     """``set_page_dirty()`` by somebody who has a reference, but not the folio lock.
 
     What keeps the mapping from being freed meanwhile is the caller's business (set_page_dirty_lock() is for those who
-    do not know).  Pages of shmem are tagged nowhere (noop_dirty_folio()): nothing is done but the flag.
+    do not know).  Nobody tags pages here, as noop_dirty_folio() of shmem does not: nothing is done but the flag.
     """
     await step("set_page_dirty", folio, target=("flags", folio.number), writes=True)
     folio.dirty = True

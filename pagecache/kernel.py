@@ -74,6 +74,7 @@ class Kernel:
     collapse_regular_file: KernelFunction
     filemap_add_folio: KernelFunction
     page_mkwrite: KernelFunction
+    file_thp_enabled: KernelFunction
     do_dentry_open: KernelFunction
 
     def __post_init__(self) -> None:

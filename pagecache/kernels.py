@@ -16,6 +16,7 @@ from pagecache.collapse import (
     regular_6_2,
     regular_6_4,
     regular_2026,
+    regular_writable,
     retry_during_scan,
     stevens_v1,
     stevens_v2,
@@ -24,7 +25,12 @@ from pagecache.collapse import (
     wilcox_2023_02,
     wilcox_2023_02_literal,
 )
-from pagecache.collapse.madvise import collapse_pte_mapped_thp_6_1, collapse_pte_mapped_thp_6_6, set_huge_pmd
+from pagecache.collapse.madvise import (
+    collapse_pte_mapped_thp_6_1,
+    collapse_pte_mapped_thp_6_6,
+    file_thp_enabled,
+    set_huge_pmd,
+)
 from pagecache.collapse.scan import (
     hpage_collapse_scan_file_4_8,
     hpage_collapse_scan_file_2026,
@@ -82,6 +88,7 @@ __all__ = [
     "LINUX_6_4_MENDED",
     "LINUX_2026",
     "LINUX_2026_MENDED",
+    "LINUX_2026_WRITABLE",
 ]
 
 LINUX_6_2: Final = Kernel(
@@ -125,6 +132,7 @@ LINUX_6_2: Final = Kernel(
     collapse_regular_file=regular_6_2.collapse_file,
     filemap_add_folio=__filemap_add_folio,
     page_mkwrite=page_mkwrite,
+    file_thp_enabled=file_thp_enabled,
     do_dentry_open=do_dentry_open,
 )
 
@@ -232,6 +240,15 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     migrate_folio=mended_migrate.migrate_folio,
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
 )
+
+LINUX_2026_WRITABLE: Final = LINUX_2026_MENDED.replace(
+    name="linux-2026-writable",
+    summary="2026 mended, and files that are open for writing are collapsed, too",
+    source='"mm/khugepaged: remove READ_ONLY_THP_FOR_FS check"',
+    file_thp_enabled=regular_writable.file_thp_enabled,
+    collapse_regular_file=regular_writable.collapse_file,
+)
+"""Not among KERNELS: it differs from linux-2026 only for file systems that can write large folios back."""
 
 LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     name="linux-6.4-mended",

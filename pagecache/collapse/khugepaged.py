@@ -7,7 +7,7 @@ about it when it came by again; here it does so at once.
 
 from __future__ import annotations
 
-from pagecache.collapse.madvise import file_thp_enabled, still_a_huge_page
+from pagecache.collapse.madvise import still_a_huge_page
 from pagecache.collapse.scan import SCAN_FAIL, SCAN_PTE_MAPPED_HUGEPAGE, CollapseControl
 from pagecache.locks import down_read_trylock, up_read
 from pagecache.mm import Vma, find_vma
@@ -39,7 +39,7 @@ async def khugepaged_scan_mm_slot(vma: Vma, start: int, max_ptes_none: int, max_
         await up_read(mm.mmap_lock)
         return SCAN_FAIL
     if mapping.regular is not None:
-        enabled = await file_thp_enabled(mapping)
+        enabled = await mapping.kernel.file_thp_enabled(mapping)
         if not enabled:
             await up_read(mm.mmap_lock)
             return SCAN_FAIL

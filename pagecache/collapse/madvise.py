@@ -84,7 +84,7 @@ async def madvise_collapse(vma: Vma, start: int) -> int | str:
         await up_read(mm.mmap_lock)
         return "EINVAL"
     if mapping.regular is not None:
-        enabled = await file_thp_enabled(mapping)
+        enabled = await mapping.kernel.file_thp_enabled(mapping)
         if not enabled:
             await up_read(mm.mmap_lock)
             return "EINVAL"

@@ -86,6 +86,7 @@ class PinWrite(Operation):
     """
 
     task_name: ClassVar[str] = "pin"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
     index: int
     vma: int = 0
     unlocked: bool = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
+from pagecache.collapse.madvise import file_thp_enabled
 from pagecache.collapse.scan import SCAN_PAGE_COMPOUND, no_read_only_thp_for_fs
 from pagecache.folio import Folio
 from pagecache.operations import Collapse, Operation, Result
@@ -75,6 +76,8 @@ class UndisturbedCollapseWatcher(Watcher):
             return False
         file = world.mapping.regular
         if file is not None and (file.i_writecount or world.kernel.collapse_regular_file is no_read_only_thp_for_fs):
+            return False
+        if file is not None and world.kernel.file_thp_enabled is not file_thp_enabled and not file.large_folios:
             return False
         slots = world.mapping.i_pages.slots[operation.start : behind]
         self.large = any(isinstance(entry, Folio) and 0 < entry.order < world.spec.hpage_order for entry in slots)

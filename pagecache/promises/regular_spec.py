@@ -19,6 +19,7 @@ from pagecache.operations import (
     OpenWrite,
     Operation,
     PageOut,
+    PinWrite,
     Read,
     Store,
     Truncate,
@@ -130,6 +131,40 @@ class StoringCache(Behaviour):
             yield done("SIGBUS"), size, cell
 
 
+class PinningCache(Behaviour):
+    """A device writes into a page that is pinned: pin_user_pages_fast(FOLL_WRITE), the write, unpin.
+
+    Not atomic: the page is found, or faulted in, as by a store, and written later.  If a truncate takes it away in
+    between, the write may go to a page that nobody sees any more; or behind the end of the file, if the page is part of
+    a large folio, which cannot be split as long as it is pinned.
+    """
+
+    __slots__ = ()
+    operation: PinWrite
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        beyond = self.operation.index >= size
+        match phase:
+            case ("lost",):
+                yield done(0), size, cell
+                return
+            case ("pinned",):
+                if not beyond or moment.removing or self.may_be_huge(self.operation.index, moment):
+                    yield done(0), size, cell._replace(content=self.tag)
+                if moment.removing:
+                    yield ("lost",), size, cell
+                return
+        if not self.within or not self.writable or moment.mapped != YES:
+            yield done("EFAULT"), size, cell
+        if not self.within or not self.writable or moment.mapped == NO:
+            return
+        if not beyond or moment.removing:
+            yield ("pinned",), size, cell
+        if beyond or moment.may_fail:
+            yield done("EFAULT"), size, cell
+
+
 class LookingAtCache(Behaviour):
     """``mincore(2)`` of one page: it says what is cached, and so anything, of a page that is mapped."""
 
@@ -170,6 +205,7 @@ REGULAR_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Khugepaged: CollapsingCache,
     Load: LoadingCache,
     Store: StoringCache,
+    PinWrite: PinningCache,
     Read: ReadingCache,
     Write: WritingCache,
     Mincore: LookingAtCache,

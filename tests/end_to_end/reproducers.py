@@ -126,6 +126,11 @@ ASKS_ONLY_WHO_MAPS_THE_FIRST_PAGE_OTHERS = (
     Situation(small("data", "hole", vmas=TAIL[::-1]), [[SeekHole(0), Collapse(0, vma=1)]]),
     Situation(small("data", "data", vmas=TAIL), [[PunchHole(1), Collapse(0)]]),
     Situation(small("data", "data", vmas=TAIL[::-1]), [[PunchHole(1), Collapse(0, vma=1)]]),
+    # Of a lower order, all of the huge page would be punched: no single edit leads from here to those above.
+    Situation(
+        WorldSpec(("data",) * 4, 2, 4, (VmaSpec(end=4), VmaSpec(start=1, end=4, missing=True))),
+        [[PunchHole(0, 2), Collapse(0)]],
+    ),
 )
 
 REPRODUCERS = (

@@ -13,6 +13,7 @@ from pagecache.operations import (
     OpenWrite,
     Operation,
     PageOut,
+    PinWrite,
     Read,
     Result,
     Store,
@@ -54,11 +55,11 @@ class PlainFile:
                 return 1
             case Load(index, vma):
                 return self.fault(index, vma) or self.pages.get(index, "0")
-            case Store(index, vma):
+            case Store(index, vma) | PinWrite(index, vma):
                 error = self.fault(index, vma) if self.vmas[vma].writable else "SIGSEGV"
                 if not error:
                     self.pages[index] = tag
-                return error or 0
+                return "EFAULT" if error and isinstance(operation, PinWrite) else error or 0
             case Mincore(index, vma):
                 return ANYTHING if self.maps(index, vma) else "ENOMEM"
             case Truncate(size):

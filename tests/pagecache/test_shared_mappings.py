@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from stepping import Hand, folio_at, run, steps, untidy, world
 
-from pagecache.operations import Load, Munmap, PageOut, Read, Store, Truncate, Write, Writeback
+from pagecache.kernel import Kernel
+from pagecache.kernels import LINUX_2026_MENDED, LINUX_2026_WRITABLE
+from pagecache.operations import Collapse, Load, Munmap, PageOut, PinWrite, Read, Store, Truncate, Write, Writeback
 from pagecache.promises.linearizable import contents
 from pagecache.pte import Pte
 from pagecache.regular.backing import RegularFile
@@ -14,6 +16,7 @@ from pagecache.step import Task
 from pagecache.world import VmaSpec, World, WorldSpec
 
 S, W = Task("S", 1), Task("W", 2)
+DATA = ("d0", "d1", "d2", "d3")
 
 
 def a_file(*pages: str, kernel: str = "linux-2026-mended", mapped: tuple[int, ...] = ()) -> World:
@@ -153,6 +156,40 @@ def test_a_pmd_becomes_clean_and_read_only_too() -> None:
 
     run(folio_mkclean(here.mapping, folio), W)
     assert table.huge == Pte(folio, huge=True)
+
+
+def test_a_pin_makes_the_page_dirty_again_if_it_has_been_written_back_meanwhile() -> None:
+    here = a_file("data", "data")
+    pin = Hand(PinWrite(0).run(here, "p"), S)
+    pin.until("dma_write")
+    run(Writeback(0).run(here, "w"))
+    assert not folio_at(here, 0).dirty
+
+    assert pin.finish() == 0
+    assert (folio_at(here, 0).dirty, contents(here)[0], disk_of(here).disk[0]) == (True, "p", "d0")
+    assert untidy(here) == []
+
+
+def test_nobody_pins_a_page_of_a_read_only_mapping_to_write_to_it() -> None:
+    here = world(WorldSpec(vmas=(VmaSpec(mapped=(0,)),), backing="file"), "linux-2026-mended")
+
+    assert run(PinWrite(0).run(here, "p")) == "EFAULT"
+    assert untidy(here) == []
+
+
+@pytest.mark.parametrize(("kernel", "answer"), [(LINUX_2026_MENDED, "EINVAL"), (LINUX_2026_WRITABLE, 0)])
+def test_a_file_that_is_open_for_writing_is_collapsed_if_huge_pages_can_be_written_back(
+    kernel: Kernel, answer: object
+) -> None:
+    spec = WorldSpec(("data",) * 4, 1, 4, (VmaSpec(end=4, mapped=(0,), writable=True),), ((2, 1),), backing="file")
+    here = world(spec, kernel)
+
+    assert run(Collapse(0).run(here, "k")) == answer
+    run(Store(0).run(here, "s"))
+    assert run(Collapse(0).run(here, "k")) in ("EINVAL", 0)
+    run(Writeback(0).run(here, "w"))
+    assert (disk_of(here).disk, contents(here), disk_of(here).nr_thps) == (["s", "d1", "d2", "d3"], ("s", *DATA[1:]), 0)
+    assert untidy(here) == []
 
 
 @pytest.mark.parametrize(("kernel", "answer", "tail"), [("linux-2026", 0, "s"), ("linux-2026-mended", "SIGBUS", "0")])
