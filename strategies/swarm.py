@@ -34,8 +34,8 @@ from strategies.operations import COLLAPSE, OTHERS, Kinds
 
 __all__ = ["swarm"]
 
-NR_OTHERS: Final = (1, 1, 2, 3)  # kinds that are no collapse
-WITHOUT_COLLAPSE: Final = 0.25  # most functions of the page cache have mistakes that no collapse is needed for
+NR_OTHERS: Final = (1, 1, 2, 3)  # kinds that are no collapse; one more without it, since few kinds fail alone
+WITHOUT_COLLAPSE: Final = 0.2  # most functions of the page cache have mistakes that no collapse is needed for
 LOOK: Final = 0.5  # most of what the thread argued about is what somebody sees meanwhile
 OF_THEIR_OWN: Final = frozenset(
     {Khugepaged, MemoryFailure, Migrate, PinWrite, Poke, Split, Stat, Swapoff}
@@ -46,9 +46,9 @@ OF_THEIR_OWN: Final = frozenset(
 
 def swarm(draw: Draw, backing: str) -> Kinds:
     """One to four kinds of operations on such a file, mostly a Collapse among them."""
-    others = tuple(_other(draw, backing) for _ in range(draw.option(NR_OTHERS, NR_OTHERS[0])))
     collapse = () if draw.boolean(WITHOUT_COLLAPSE, like=False) else COLLAPSE
-    return (*collapse, *dict.fromkeys(others))
+    nr_others = draw.option(NR_OTHERS, NR_OTHERS[0]) + (not collapse)
+    return (*collapse, *dict.fromkeys(_other(draw, backing) for _ in range(nr_others)))
 
 
 def _other(draw: Draw, backing: str) -> type[Operation]:
