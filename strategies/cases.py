@@ -45,7 +45,7 @@ def focused(draw: Draw, kernel: str, focus: Focus) -> Case:
 def swarmed(draw: Draw, kernel: str, failing: tuple[str, ...] = ()) -> Case:
     """A case without deviations in any world, made of a few kinds of operations; what searches begin with."""
     its_world = world(draw)
-    its_program = program(draw, its_world, kinds=swarm(draw, its_world.backing))
+    its_program = program(draw, its_world, kinds=swarm(draw, its_world))
     tasks = tuple(task.name for task in its_program.tasks)
     return Case(kernel, its_world, its_program, (), failures(draw, tasks, Anchors((), failing)))
 

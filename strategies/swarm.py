@@ -3,8 +3,10 @@
 Groce et al., "Swarm testing", ISSTA 2012.  With thirty kinds, a program that draws each of its operations anew hardly
 ever has the same kind twice, or a pair and its undoing: register, punch and touch; write, read and read again.
 
-Nor are all kinds equally likely: somebody looks, something changes; and what only its own mechanism minds, like
-swapoff(2), comes seldom, lest each mechanism that the model learns make the others rarer.
+Most swarms have a theme, of which all of their kinds are: those that use the same mechanism, like the ioctls of
+userfaultfd and the faults that wait for them.  Two kinds of thirty meet by chance in one program of some hundreds, and
+each mechanism that the model learns would make the others rarer.  The other swarms are of any kinds: somebody looks,
+something changes.
 
 A swarm is only ever drawn.  What is written, for the shrinker, is the program, as one of any kinds: a program fits into
 many swarms, and no value may have two spellings.
@@ -15,20 +17,39 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.operations import (
+    CloseWrite,
+    Fallocate,
     Khugepaged,
+    Load,
     MemoryFailure,
     Migrate,
+    Mincore,
+    Munmap,
+    OpenWrite,
     Operation,
+    PageOut,
     PinWrite,
     Poke,
+    PunchHole,
+    Read,
+    SeekData,
+    SeekHole,
     Split,
     Stat,
+    Store,
     Swapoff,
+    Touch,
+    Truncate,
     UffdContinue,
+    UffdCopy,
+    UffdRegister,
     UffdUnregister,
     UffdWriteProtect,
     UffdZeropage,
+    Write,
+    Writeback,
 )
+from pagecache.world import WorldSpec
 from strategies.grammar import Draw
 from strategies.operations import COLLAPSE, OTHERS, Kinds
 
@@ -36,25 +57,53 @@ __all__ = ["swarm"]
 
 NR_OTHERS: Final = (1, 1, 2, 3)  # kinds that are no collapse; one more without it, since few kinds fail alone
 WITHOUT_COLLAPSE: Final = 0.2  # most functions of the page cache have mistakes that no collapse is needed for
+THEME: Final = 0.6
 LOOK: Final = 0.5  # most of what the thread argued about is what somebody sees meanwhile
-OF_THEIR_OWN: Final = frozenset(
-    {Khugepaged, MemoryFailure, Migrate, PinWrite, Poke, Split, Stat, Swapoff}
-    | {UffdContinue, UffdUnregister, UffdWriteProtect, UffdZeropage}
+
+Kind = type[Operation]
+
+MISSING_PAGES: Final[tuple[Kind, ...]] = (
+    SeekHole,
+    Touch,
+    Load,
+    Store,
+    PunchHole,
+    UffdRegister,
+    UffdUnregister,
+    UffdCopy,
+    UffdZeropage,
 )
-"""Kinds whose mistakes are mostly their own: half as likely as the others that change something."""
+OTHER_EVENTS: Final[tuple[Kind, ...]] = (Load, Poke, PageOut, UffdRegister, UffdContinue, UffdWriteProtect)
+FILE: Final[tuple[Kind, ...]] = (Read, Write, SeekHole, SeekData, Stat, Truncate, PunchHole, Fallocate, Load)
+MAPPINGS: Final[tuple[Kind, ...]] = (Load, Store, Mincore, Munmap, PinWrite, Truncate, PunchHole, PageOut, Migrate)
+RECLAIM: Final[tuple[Kind, ...]] = (Load, Write, PageOut, Swapoff, Migrate, Split, MemoryFailure, Khugepaged, Truncate)
+WRITERS: Final[tuple[Kind, ...]] = (Read, Write, Load, Store, OpenWrite, CloseWrite, Writeback, Truncate, PageOut)
+
+SHMEM_THEMES: Final = (MISSING_PAGES, FILE, MAPPINGS, RECLAIM)
+THEMES: Final = {"shmem": SHMEM_THEMES, "file": (WRITERS, MAPPINGS, RECLAIM)}
+"""By backing; the kinds that are not modelled there are left out."""
 
 
-def swarm(draw: Draw, backing: str) -> Kinds:
-    """One to four kinds of operations on such a file, mostly a Collapse among them."""
+def swarm(draw: Draw, world: WorldSpec) -> Kinds:
+    """One to four kinds of operations for ``world``, mostly a Collapse among them."""
     collapse = () if draw.boolean(WITHOUT_COLLAPSE, like=False) else COLLAPSE
     nr_others = draw.option(NR_OTHERS, NR_OTHERS[0]) + (not collapse)
-    return (*collapse, *dict.fromkeys(_other(draw, backing) for _ in range(nr_others)))
+    theme = _theme(draw, world) if draw.boolean(THEME, like=False) else ()
+    others = (draw.option(theme, theme[0]) if theme else _any(draw, world.backing) for _ in range(nr_others))
+    return (*collapse, *dict.fromkeys(others))
 
 
-def _other(draw: Draw, backing: str) -> type[Operation]:
+def _theme(draw: Draw, world: WorldSpec) -> tuple[Kind, ...]:
+    """Kinds that use the same mechanism; those of a registration where there is one."""
+    if any(vma.minor or vma.wp for vma in world.vmas):
+        return OTHER_EVENTS
+    themes = THEMES[world.backing]
+    if any(vma.missing for vma in world.vmas):
+        themes = (MISSING_PAGES, *themes)
+    return tuple(made for made in draw.option(themes, themes[0]) if world.backing in made.backings)
+
+
+def _any(draw: Draw, backing: str) -> Kind:
     """What is no Collapse."""
-    looks, changes = map(tuple, OTHERS[backing])
-    if draw.boolean(LOOK, like=False):
-        return draw.option(looks, looks[0])
-    weighted = changes + tuple(made for made in changes if made not in OF_THEIR_OWN)
-    return draw.option(weighted, weighted[0])
+    kinds = OTHERS[backing][not draw.boolean(LOOK, like=False)]
+    return draw.option(kinds, kinds[0])
