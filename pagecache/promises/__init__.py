@@ -19,6 +19,7 @@ from pagecache.promises.reserving import GivesUpWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
 from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.promises.userfaultfd import ObservedMissingWatcher, RegisteredWatcher
+from pagecache.promises.waking import WakingWatcher
 from pagecache.promises.write_notify import WriteNotifyWatcher
 from pagecache.promises.write_protection import WriteProtectWatcher
 
@@ -55,6 +56,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "a_write_protected_page_is_not_written_without_an_event",
         WriteProtectWatcher,
         "userfaultfd.rst: UFFDIO_WRITEPROTECT, whatever memory management does to the page meanwhile",
+    ),
+    Promise(
+        "a_fault_that_waits_for_user_space_holds_no_lock_and_is_woken",
+        WakingWatcher,
+        'handle_userfault(), wake_userfault(): "so they will not hang indefinitely"',
     ),
     Promise(
         "khugepaged_keeps_its_limits",

@@ -23,6 +23,7 @@ from mutants import (
     NEVER_FREES,
     PROTECTS_WITHOUT_A_FLUSH,
     PUTS_ONE_TOO_MANY,
+    SLEEPS_WITHOUT_A_SECOND_LOOK,
     TRIES_WITHOUT_MEMORY,
     WAITS_FOR_THE_MMAP_LOCK,
     WITHOUT_NRPAGES_ROLLBACK,
@@ -47,6 +48,7 @@ from pagecache.operations import (
     SeekHole,
     Store,
     Touch,
+    UffdCopy,
     UffdWriteProtect,
 )
 from pagecache.world import VmaSpec, WorldSpec
@@ -121,6 +123,14 @@ ISOLATED = (
         PROTECTS_WITHOUT_A_FLUSH,
         WorldSpec(vmas=(VmaSpec(mapped=(0,), wp=True),)),
         [[Store(0), UffdWriteProtect(0), Store(0)]],
+    ),
+    # The page comes before the fault is in the queue, where nobody could wake it.
+    Isolated(
+        "a_fault_that_waits_for_user_space_holds_no_lock_and_is_woken",
+        SLEEPS_WITHOUT_A_SECOND_LOOK,
+        WorldSpec(("hole", "data"), vmas=(VmaSpec(missing=True),)),
+        [[Load(0)], [UffdCopy(0)]],
+        (Deviation("load", "handle_userfault", 1, "uffd"),),
     ),
     Isolated("a_collapse_that_nobody_disturbs_succeeds", CURSOR_STANDS_STILL, WorldSpec(), [[Collapse(0)]]),
     # It gives up what it should have collapsed, or here: collapses what it should have given up.

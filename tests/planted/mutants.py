@@ -137,6 +137,15 @@ PROTECTS_WITHOUT_A_FLUSH = Mutant(
     member="uffd_wp_range",
 )
 
+SLEEPS_WITHOUT_A_SECOND_LOOK = Mutant(
+    "sleeps-without-a-second-look",
+    """
+-    must_wait = vma.pte_none_mostly(index) or (vmf.reason == "wp" and not vma.pte_write(index))
++    must_wait = True
+""",
+    member="handle_userfault",
+)
+
 KEEPS_STORES_A_SECRET = Mutant(
     "keeps-stores-a-secret",
     """
@@ -270,6 +279,7 @@ MUTANTS = (
     CURSOR_STANDS_STILL,
     LOOKS_WITH_A_MOVED_CURSOR,
     PROTECTS_WITHOUT_A_FLUSH,
+    SLEEPS_WITHOUT_A_SECOND_LOOK,
     KEEPS_STORES_A_SECRET,
     FORGETS_ITS_HOLES,
     LEAVES_A_PLACEHOLDER,
