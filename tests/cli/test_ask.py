@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from calling import Run, one_object
@@ -10,6 +11,8 @@ from calling import Run, one_object
 from fuzz.commands import ask as command
 from fuzz.questions import PROPOSITIONS
 from fuzz.questions.question import Word
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_a_proposition_as_text(run: Run) -> None:
@@ -40,6 +43,20 @@ def test_a_table_for_the_readme(run: Run) -> None:
     assert lines[:2] == ["| | Claim | Asked | Answer | Agrees |", "|---|---|---|---|---|"]
     assert lines[2].startswith("| P18 | Yang Shi: the vma of v1 may be stale | `stevens-v1`: is a freed vma used? |")
     assert {line.count("|") for line in lines} == {6}
+
+
+def test_the_table_of_the_readme_has_every_claim() -> None:
+    table = README.read_text(encoding="utf-8")
+
+    for told in PROPOSITIONS:
+        assert f"| {told.name} | {told.who}: {told.claim} |" in table
+
+
+@pytest.mark.slow
+def test_the_table_of_the_readme_is_what_is_printed(run: Run) -> None:
+    table = run("ask", "--markdown").stdout.strip()
+
+    assert f"\n\n{table}\n\n" in README.read_text(encoding="utf-8")
 
 
 def test_an_unknown_proposition(run: Run) -> None:
