@@ -315,7 +315,7 @@ async def folio_lock(folio: Folio) -> None:
         ready=folio.is_unlocked,
         waits_for=folio.lock_waits_for,
         sleeps=True,
-        also=[(PMDS, False)],
+        also=[(PMDS, False), (_refcount(folio), False)],  # who has it looks at the mapcount, without another step
     )
     _trap(folio, "folio_lock()")
     _hold(folio, current)
@@ -323,7 +323,7 @@ async def folio_lock(folio: Folio) -> None:
 
 async def folio_trylock(folio: Folio) -> bool:
     """``folio_trylock()``: hold the lock if it is free, never wait.  Returns whether it is held now."""
-    current = await step("folio_trylock", folio, target=_lock(folio), writes=True)
+    current = await step("folio_trylock", folio, target=_lock(folio), writes=True, also=[(_refcount(folio), False)])
     _trap(folio, "folio_trylock()")
     if folio.locked_by is not None:
         return False

@@ -11,7 +11,7 @@ from pagecache.kernels import KERNELS_BY_NAME
 from pagecache.promises import PROMISES_BY_NAME
 from strategies.case import Case
 
-SEED = 3
+SEED = 0
 SCHEDULES_MAX = 5_000
 
 each = pytest.mark.parametrize("bug", REPRODUCERS, ids=str)
