@@ -71,11 +71,9 @@ async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
     mapped = table.present and vma.ptes.get(index) == orig_pte
     if mapped:
         await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True, also=pte_changed(folio))
-        # vm_page_prot of shmem allows to write at once: there is no write-back for which to count dirty pages,
-        # only a WP registration asks for write faults (vma_wants_writenotify()).  A write fault makes the
-        # entry dirty, too; but where a marker was it is write-protected in any case.
+        # A write fault makes the entry writable and dirty; but where a marker was it is write-protected in any case.
         protect = orig_pte is not None
-        write = not protect and (vmf.write or not vma.uffd_wp)
+        write = not protect and (vmf.write or not vma.wants_writenotify)
         vma.ptes[index] = Pte(folio, write, vmf.write, protect)  # the lookup's reference becomes the mapping's
         folio.mapcount += 1
     await spin_unlock(table.ptl)
