@@ -136,12 +136,13 @@ class Campaign:
                 continue
             campaign.schedules += 1
             verdict = run.verdict
-            failing = dataclasses.replace(case, schedule=run.deviations)
-            if verdict.failed and verdict.signature not in seen and subject.is_news(failing, verdict):
-                seen.add(verdict.signature)
-                campaign.findings.append(Finding(failing, subject.shrink(failing), campaign.schedules))
-                if not keep_going:
-                    break
+            if verdict.failed and verdict.signature not in seen:
+                failing = dataclasses.replace(case, schedule=run.deviations)
+                if subject.is_news(failing, verdict):
+                    seen.add(verdict.signature)
+                    campaign.findings.append(Finding(failing, subject.shrink(failing), campaign.schedules))
+                    if not keep_going:
+                        break
             if verdict.outcome is Outcome.UNKNOWN:
                 campaign.unknown = verdict
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -11,7 +10,6 @@ from fuzz.museum import SCHEDULES, keep, search
 from fuzz.violation import Inconclusive
 from pagecache.history import Bug
 
-CORPUS: Final = Path(__file__).parent.parent / "corpus"
 SEED: Final = 0
 
 
@@ -31,4 +29,4 @@ def test_it_is_found(bug: Bug, pytestconfig: pytest.Config, reports: list[tuple[
     size = f"{len(case.program.tasks)} / {case.program.operations} / {len(case.schedule)}"
     reports.append((f"{name}: {verdict.promise} after {found.schedules} schedules; {size}", ""))
     assert verdict.promise in bug.breaks, verdict.sentence
-    keep(bug, found, SEED, CORPUS)
+    keep(bug, found, SEED, pytestconfig.rootpath / "corpus")

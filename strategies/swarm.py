@@ -79,8 +79,10 @@ MAPPINGS: Final[tuple[Kind, ...]] = (Load, Store, Mincore, Munmap, PinWrite, Tru
 RECLAIM: Final[tuple[Kind, ...]] = (Load, Write, PageOut, Swapoff, Migrate, Split, MemoryFailure, Khugepaged, Truncate)
 WRITERS: Final[tuple[Kind, ...]] = (Read, Write, Load, Store, OpenWrite, CloseWrite, Writeback, Truncate, PageOut)
 
-SHMEM_THEMES: Final = (MISSING_PAGES, FILE, MAPPINGS, RECLAIM)
-THEMES: Final = {"shmem": SHMEM_THEMES, "file": (WRITERS, MAPPINGS, RECLAIM)}
+THEMES: Final[dict[str, tuple[tuple[Kind, ...], ...]]] = {
+    "shmem": (MISSING_PAGES, FILE, MAPPINGS, RECLAIM),
+    "file": (WRITERS, MAPPINGS, RECLAIM),
+}
 """By backing; the kinds that are not modelled there are left out."""
 
 
@@ -105,5 +107,6 @@ def _theme(draw: Draw, world: WorldSpec) -> tuple[Kind, ...]:
 
 def _any(draw: Draw, backing: str) -> Kind:
     """What is no Collapse."""
-    kinds = OTHERS[backing][not draw.boolean(LOOK, like=False)]
+    looks, changes = OTHERS[backing]
+    kinds = looks if draw.boolean(LOOK, like=False) else changes
     return draw.option(kinds, kinds[0])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from pagecache.operations import Operation
 from pagecache.promises.promise import Watcher
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pagecache.operations import Operation
-    from pagecache.step import Task
+from pagecache.step import Task
 
 __all__ = ["WriteNotifyWatcher"]
 

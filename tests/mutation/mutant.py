@@ -40,7 +40,6 @@ class Mutant:
         diff: hunks in the unified format, without line numbers, with lines of ``@@`` between them.
         kernel: the kernel in which it is looked for.
         equivalent: why nobody can tell it from the original; empty if somebody can.
-        stores: look for it in regular files, half of whose mappings are writable: elsewhere it makes no difference.
         features: what is asked of the worlds, as in a Focus of the museum, where few worlds have what it takes.
         operations: of these programs are made, by name, then; of all if empty.
     """
@@ -51,7 +50,6 @@ class Mutant:
     diff: str
     kernel: str = "linux-2026-mended"
     equivalent: str = ""
-    stores: bool = False
     features: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     operations: tuple[str, ...] = ()
 

@@ -8,6 +8,10 @@ from mutant import Mutant
 
 __all__ = ["REGULAR_MUTANTS"]
 
+STORES: Final = {"backing": ("file",), "vma.writable": (True, False)}
+STORING: Final = ("Store", "Load", "Read", "Write", "Truncate", "Munmap", "PageOut", "Writeback")
+"""Where stores through mappings of regular files go wrong: elsewhere these faults make no difference."""
+
 REGULAR_MUTANTS: Final = (
     Mutant(
         "reclaim-drops-what-is-dirty",
@@ -40,7 +44,8 @@ REGULAR_MUTANTS: Final = (
 -    await folio_mkclean(mapping, folio)
      folio.dirty = False
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "write-back-cleans-the-mappings-first",
@@ -58,7 +63,8 @@ REGULAR_MUTANTS: Final = (
 +    await folio_mkclean(mapping, folio)
 +    await folio_lock(folio)
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "a-clean-entry-stays-in-the-tlb",
@@ -68,7 +74,8 @@ REGULAR_MUTANTS: Final = (
                  vma.ptes[index] = entry._replace(write=False, dirty=False)
 -                await flush_tlb_page(vma, index)
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "mkwrite-does-not-make-the-folio-dirty",
@@ -77,7 +84,8 @@ REGULAR_MUTANTS: Final = (
         """
 -    folio.dirty = True
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "mkwrite-takes-a-truncated-folio",
@@ -89,7 +97,8 @@ REGULAR_MUTANTS: Final = (
 -        await up_read(regular(mapping).invalidate_lock)
 -        return False
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "the-entry-may-have-changed-meanwhile",
@@ -101,7 +110,8 @@ REGULAR_MUTANTS: Final = (
              await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
              vma.ptes[index] = orig_pte._replace(write=True, dirty=True)
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "the-entry-becomes-writable-without-the-folio-lock",
@@ -116,7 +126,8 @@ REGULAR_MUTANTS: Final = (
          await spin_unlock(table.ptl)
 -        await folio_unlock(folio)
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "a-read-only-mapping-is-written-to",
@@ -126,7 +137,8 @@ REGULAR_MUTANTS: Final = (
 -        if found is None or (store is not None and not vma.vm_write):
 +        if found is None:
 """,
-        stores=True,
+        features=STORES,
+        operations=STORING,
     ),
     Mutant(
         "insertion-does-not-split-the-shadow",  # until 198b62f83eef (5.10)

@@ -32,17 +32,12 @@ def main() -> None:
     from fuzz.subject import Subject
     from pagecache.history import Focus
     from pagecache.kernels import KERNELS_BY_NAME
-    from pagecache.operations import OPERATIONS_BY_NAME, Load, Munmap, PageOut, Read, Store, Truncate, Write, Writeback
+    from pagecache.operations import OPERATIONS_BY_NAME
 
     started = time.perf_counter()
     subject = Subject(KERNELS_BY_NAME[mutant.kernel])
     focus = None
-    if mutant.stores:
-        focus = Focus(
-            (Store, Load, Read, Write, Truncate, Munmap, PageOut, Writeback),
-            {"backing": ("file",), "vma.writable": (True, False)},
-        )
-    elif mutant.features:
+    if mutant.features:
         operations = tuple(OPERATIONS_BY_NAME[name] for name in mutant.operations or OPERATIONS_BY_NAME)
         focus = Focus(operations, mutant.features)
     campaign = Campaign.search(subject, arguments.seed, arguments.schedules, focus=focus)
