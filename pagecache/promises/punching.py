@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
+from pagecache.folio import Folio
 from pagecache.operations import Load, Operation, PinWrite, Result, Store, Touch
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
@@ -47,8 +48,8 @@ class SlipsInOnceWatcher(Watcher):
             return None
         index, entry = step.args[:2]
         falloc = self.world.inode.i_private
-        if entry is None or not isinstance(index, int):
-            return None
+        if not isinstance(entry, Folio) or not isinstance(index, int):
+            return None  # a swap entry is no page: who swaps in splits a large one, and that fills nothing
         if falloc is None or falloc.waitq is None or not falloc.start <= index < falloc.next:
             return None
         if (task.number, index) in self.filled:

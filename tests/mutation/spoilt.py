@@ -1,6 +1,7 @@
 """Look for one mutant with the default search, in this process: ``python tests/mutation/spoilt.py NAME``.
 
-Prints one line of JSON: how many schedules it took, which promise was broken, how small the reproducer is.
+Prints one line of JSON: how many schedules it took, which promise was broken, how small the reproducer is, and the
+reproducer as an entry of the corpus.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ def main() -> None:
     plant(mutant)
 
     from fuzz.campaign import Campaign
+    from fuzz.corpus.entry import Found
+    from fuzz.corpus.entry_writer import entry_text
+    from fuzz.keep import described
     from fuzz.subject import Subject
     from pagecache.history import Focus
     from pagecache.kernels import KERNELS_BY_NAME
@@ -55,6 +59,8 @@ def main() -> None:
             len(shrunk.case.failures),
         ]
         report["sentence"] = shrunk.verdict.sentence
+        entry, _ = described(shrunk, subject.kernel, Found(arguments.seed, campaign.schedules))
+        report["entry"] = entry_text(entry)
     report["seconds"] = round(time.perf_counter() - started, 1)
     print(json.dumps(report))
     sys.exit(0 if campaign.findings else 1)

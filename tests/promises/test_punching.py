@@ -8,6 +8,7 @@ from pagecache.locks import WaitQueue
 from pagecache.operations import Load, Operation, PunchHole, Store, Touch, UffdCopy
 from pagecache.promises.punching import SlipsInOnceWatcher
 from pagecache.step import Step
+from pagecache.xarray.entry import ValueEntry
 
 
 def punching(start: int = 0, behind: int = 1) -> Watched:
@@ -84,3 +85,10 @@ def test_what_it_remembers_is_part_of_the_state() -> None:
     fill(run, "store", Store(0))
 
     assert run.watcher.key() != before
+
+
+def test_a_swap_entry_fills_nothing() -> None:
+    run = punching()
+    run.call("touch", Touch(0))
+    for _ in range(2):
+        assert run.store("touch", 0, ValueEntry(0)) is None
