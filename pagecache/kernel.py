@@ -50,6 +50,7 @@ class Kernel:
     shmem_fault: KernelFunction
     finish_fault: KernelFunction
     shmem_swapin_folio: KernelFunction
+    shmem_swap_alloc_folio: KernelFunction
     shmem_writepage: KernelFunction
     shmem_free_swap: KernelFunction
     remove_mapping: KernelFunction

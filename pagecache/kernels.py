@@ -69,7 +69,13 @@ from pagecache.shmem_charge import (
     shmem_uncharge_4_8,
     shmem_uncharge_6_6,
 )
-from pagecache.shmem_swap import shmem_free_swap, shmem_swapin_folio, shmem_writepage
+from pagecache.shmem_swap import (
+    shmem_free_swap,
+    shmem_swap_alloc_folio,
+    shmem_swap_alloc_folio_7_2,
+    shmem_swapin_folio,
+    shmem_writepage,
+)
 from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_get_partial_folio, shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
@@ -108,6 +114,7 @@ LINUX_6_2: Final = Kernel(
     shmem_fault=shmem_fault,
     finish_fault=finish_fault,
     shmem_swapin_folio=shmem_swapin_folio,
+    shmem_swap_alloc_folio=shmem_swap_alloc_folio,
     shmem_writepage=shmem_writepage,
     shmem_free_swap=shmem_free_swap,
     remove_mapping=remove_mapping,
@@ -221,6 +228,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     collapse_pte_mapped_thp=collapse_pte_mapped_thp_6_6,
     shmem_charge=shmem_charge_6_6,
     shmem_uncharge=shmem_uncharge_6_6,
+    shmem_swap_alloc_folio=shmem_swap_alloc_folio_7_2,
     migrate_folio=migrate_folio_2026,
 )
 
@@ -239,6 +247,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     do_dentry_open=mended_open.do_dentry_open,
     migrate_folio=mended_migrate.migrate_folio,
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
+    shmem_swap_alloc_folio=shmem_swap_alloc_folio,
 )
 
 LINUX_2026_WRITABLE: Final = LINUX_2026_MENDED.replace(

@@ -170,8 +170,8 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     5. Insert it where its entries are expected, forget it in the swap cache, free the slots.
 
     Returns:
-        ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; ``"EINVAL"`` for an entry without
-        a device, which nobody has seen; and the folio, locked.
+        ``"EEXIST"`` if something else stands there by now: look again; what shmem_swap_alloc_folio() says; ``"EINVAL"``
+        for an entry without a device, which nobody has seen; and the folio, locked.
     """
     mapping = inode.i_mapping
     present = await get_swap_device(mapping.swap)
@@ -184,12 +184,12 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     swap = entry.value + index - (index >> order << order)
     folio = await swap_cache_get_folio(mapping.swap, swap)
     if folio is None:
-        error, folio = await swapin_sync(mapping.swap, mapping.memory, swap, order)
+        error, folio = await mapping.kernel.shmem_swap_alloc_folio(mapping, swap, order)
         if folio is None:
             # "failed:" compares with the number of this page's slot, so that inside of a large entry it looks again.
             still = await shmem_confirm_swap(mapping, index, ValueEntry(swap))
             await put_swap_device(mapping.swap)
-            return (error or "EIO") if still >= 0 else "EEXIST", None
+            return error if still >= 0 else "EEXIST", None
     if order > folio.order:
         error = await shmem_split_swap_entry(mapping, index, entry)
         if error:
@@ -218,6 +218,34 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     await swap_free(mapping.swap, expected.value, folio.nr_pages)
     await put_swap_device(mapping.swap)
     return "", folio
+
+
+async def shmem_swap_alloc_folio(mapping: AddressSpace, entry: int, order: int) -> tuple[str, Folio | None]:
+    """``shmem_swap_alloc_folio()`` until 7.1: read a swapped page, with the others of its entry if there is memory.
+
+    Left out: a large folio needs a userfaultfd that is not armed, and no zswap.
+
+    Args:
+        mapping: the file.
+        entry: the page's slot.
+        order: of the entry that it is part of.
+
+    Returns:
+        ``"EEXIST"`` if nobody refers to the slot any more: "swapin can only fail due to another raced swapin";
+        ``"ENOMEM"``; and the folio, with a reference.
+    """
+    error, folio = await swapin_sync(mapping.swap, mapping.memory, entry, order)
+    return "" if folio is not None else error or "EEXIST", folio
+
+
+async def shmem_swap_alloc_folio_7_2(mapping: AddressSpace, entry: int, order: int) -> tuple[str, Folio | None]:
+    """``shmem_swap_alloc_folio()`` since "mm, swap: unify large folio allocation" (7.2), otherwise as before.
+
+    Returns:
+        What swap_cache_alloc_folio() says: ``"ENOENT"`` if nobody refers to the slot any more.
+    """
+    error, folio = await swapin_sync(mapping.swap, mapping.memory, entry, order)
+    return "" if folio is not None else error or "ENOENT", folio
 
 
 async def shmem_free_swap(mapping: AddressSpace, index: int, last: int, radswap: ValueEntry) -> int:

@@ -24,7 +24,7 @@ from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.operations import Load, PageOut, Store
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.shmem_swap import shmem_confirm_swap, shmem_split_swap_entry
-from pagecache.swap import delete_from_swap_cache, swap_cache_alloc_folio, swap_cache_get_folio, swap_free, swapin_sync
+from pagecache.swap import delete_from_swap_cache, swap_cache_alloc_folio, swap_cache_get_folio, swap_free
 from pagecache.swap_device import get_swap_device, put_swap_device
 from pagecache.world import WorldSpec
 from pagecache.xarray import ValueEntry
@@ -69,12 +69,12 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
             order = 0
             entry = ValueEntry(swap)
         if folio is None:
-            error, folio = await swapin_sync(mapping.swap, mapping.memory, swap, 0)
+            error, folio = await mapping.kernel.shmem_swap_alloc_folio(mapping, swap, 0)
         if folio is None:
             # "failed:" compares with the number of this page's slot, so that inside of a large entry it looks again.
             still = await shmem_confirm_swap(mapping, index, ValueEntry(swap))
             await put_swap_device(mapping.swap)
-            return (error or "EIO") if still >= 0 else "EEXIST", None
+            return error if still >= 0 else "EEXIST", None
     if order > folio.order:
         error = await shmem_split_swap_entry(mapping, index, entry)
         if error:

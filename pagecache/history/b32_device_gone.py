@@ -32,7 +32,7 @@ from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.operations import Load, PageOut, Read, Store, Swapoff
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.shmem_swap import shmem_confirm_swap, shmem_split_swap_entry
-from pagecache.swap import delete_from_swap_cache, swap_cache_get_folio, swap_free, swapin_sync
+from pagecache.swap import delete_from_swap_cache, swap_cache_get_folio, swap_free
 from pagecache.xarray import ValueEntry
 
 
@@ -56,11 +56,11 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     swap = entry.value + index - (index >> order << order)
     folio = await swap_cache_get_folio(mapping.swap, swap)
     if folio is None:
-        error, folio = await swapin_sync(mapping.swap, mapping.memory, swap, order)
+        error, folio = await mapping.kernel.shmem_swap_alloc_folio(mapping, swap, order)
         if folio is None:
             # "failed:" compares with the number of this page's slot, so that inside of a large entry it looks again.
             still = await shmem_confirm_swap(mapping, index, ValueEntry(swap))
-            return (error or "EIO") if still >= 0 else "EEXIST", None
+            return error if still >= 0 else "EEXIST", None
     if order > folio.order:
         error = await shmem_split_swap_entry(mapping, index, entry)
         if error:

@@ -31,15 +31,15 @@ class SlipsInOnceWatcher(Watcher):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.faulting: set[int] = set()
-        """The numbers of the tasks that are in an access through a mapping."""
+        self.faulting: dict[int, int] = {}
+        """By the number of a task that is in an access through a mapping, the index."""
         self.filled: set[tuple[int, int]] = set()
         """By whom, and where, the hole that is being punched has been filled."""
 
     def called(self, task: Task, number: int, operation: Operation) -> None:
         del number
         if isinstance(operation, FAULTS):
-            self.faulting.add(task.number)
+            self.faulting[task.number] = operation.index
 
     def after(self, task: Task, step: Step) -> str | None:
         if step.call == "wake_up_all":
@@ -52,6 +52,8 @@ class SlipsInOnceWatcher(Watcher):
             return None  # a swap entry is no page: who swaps in splits a large one, and that fills nothing
         if falloc is None or falloc.waitq is None or not falloc.start <= index < falloc.next:
             return None
+        if not falloc.start <= self.faulting[task.number] < falloc.next:
+            return None  # nobody keeps it from bringing in a huge page, of which the hole is another part
         if (task.number, index) in self.filled:
             return f"{task} faulted {entry} into index {index}, the second page during one hole punch of it"
         self.filled.add((task.number, index))
@@ -59,7 +61,7 @@ class SlipsInOnceWatcher(Watcher):
 
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> None:
         del number, operation, result
-        self.faulting.discard(task.number)
+        self.faulting.pop(task.number, None)
 
     def key(self) -> Hashable:
-        return (frozenset(self.faulting), frozenset(self.filled))
+        return (frozenset(self.faulting.items()), frozenset(self.filled))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from stepping import Hand, contents, run, untidy, world
 
 from pagecache.fault import access
+from pagecache.operations import Read
 from pagecache.step import Task
 from pagecache.syscalls import shmem_punch_hole
 from pagecache.vmscan import reclaim_folio
@@ -23,4 +25,18 @@ def test_it_looks_again() -> None:
 
     assert hand.finish() == "d1"
     assert contents(here) == [None, "d1"]
+    assert untidy(here) == []
+
+
+@pytest.mark.parametrize(("kernel", "answer"), [("linux-2026", "ENOENT"), ("linux-2026-mended", "d0")])
+def test_the_slot_was_free_for_a_moment(kernel: str, answer: str) -> None:
+    """A reader is about to bring the page in when somebody else does, and it goes out again to the same slot."""
+    here = world(WorldSpec(("swapped", "hole")), kernel)
+    hand = Hand(Read(0).run(here, ""))
+    hand.until("swap_cache_get_folio")
+    run(access(here.vmas[0], 0, None, waits=True), B)
+    hand.until("folio_unlock")
+    run(reclaim_folio(here.mapping, 0), B)
+
+    assert hand.finish() == answer
     assert untidy(here) == []

@@ -92,3 +92,12 @@ def test_a_swap_entry_fills_nothing() -> None:
     run.call("touch", Touch(0))
     for _ in range(2):
         assert run.store("touch", 0, ValueEntry(0)) is None
+
+
+def test_a_huge_page_beside_the_hole_may_come_in_as_often_as_it_likes() -> None:
+    """It is the page behind the hole that is faulted; shmem_falloc_wait() does not hold up its fault."""
+    run = punching()
+    run.call("touch", Touch(1))
+    huge = run.folio(0)
+    for _ in range(2):
+        assert run.store("touch", 0, huge) is None
