@@ -60,6 +60,7 @@ class Kernel:
     error_remove_folio: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction
     handle_userfault: KernelFunction
+    userfaultfd_unregister: KernelFunction
     uffd_wp_range: KernelFunction
     mapping_seek_hole_data: KernelFunction
     mincore_page: KernelFunction

@@ -55,6 +55,7 @@ from pagecache.mended import regular as mended_regular
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import set_huge_pmd as mended_set_huge_pmd
 from pagecache.mended import setattr as mended_setattr
+from pagecache.mended import unregister as mended_unregister
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.mprotect import uffd_wp_range
 from pagecache.regular.add import __filemap_add_folio
@@ -78,7 +79,7 @@ from pagecache.shmem_swap import (
 )
 from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_get_partial_folio, shmem_undo_range
-from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte
+from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte, userfaultfd_unregister
 from pagecache.vmscan import remove_mapping
 from pagecache.xarray.create import create_range
 from pagecache.xarray.walk import find, xas_descend
@@ -124,6 +125,7 @@ LINUX_6_2: Final = Kernel(
     error_remove_folio=shmem_error_remove_folio,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
     handle_userfault=handle_userfault,
+    userfaultfd_unregister=userfaultfd_unregister,
     uffd_wp_range=uffd_wp_range,
     mapping_seek_hole_data=mapping_seek_hole_data,
     mincore_page=mincore_page,
@@ -240,6 +242,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
+    userfaultfd_unregister=mended_unregister.userfaultfd_unregister,
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,
@@ -268,6 +271,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
+    userfaultfd_unregister=mended_unregister.userfaultfd_unregister,
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,

@@ -29,6 +29,7 @@ __all__ = [
     "mfill_pmd_leaf",
     "shmem_mfill_atomic_pte",
     "unlock_and_put",
+    "userfaultfd_clear_vma",
     "userfaultfd_register",
     "userfaultfd_unregister",
     "wake_userfault",
@@ -122,7 +123,8 @@ async def userfaultfd_register(vma: Vma, mode: str = "missing") -> int | str:
 async def userfaultfd_unregister(vma: Vma) -> int | str:
     """``userfaultfd_unregister()``: wake who waits for a missing page, lift the write protection, clear the flags.
 
-    Faults of the other modes are left asleep: they wait for a UFFDIO_WAKE.
+    Faults of the other modes are left asleep, until somebody calls UFFDIO_WAKE or closes the userfaultfd; neither is
+    modelled.
     """
     await down_write(vma.mm.mmap_lock)
     found = find_vma(vma)
@@ -132,14 +134,19 @@ async def userfaultfd_unregister(vma: Vma) -> int | str:
     if vma.uffd_missing:
         # "Wake any concurrent pending userfault while we unregister."
         await wake_userfault(vma, None)
+    await userfaultfd_clear_vma(vma)
+    await up_write(vma.mm.mmap_lock)
+    return 0
+
+
+async def userfaultfd_clear_vma(vma: Vma) -> None:
+    """``userfaultfd_clear_vma()``: lift the write protection and clear the flags, with the mmap_lock."""
     if vma.uffd_wp:
         for index in range(vma.start, vma.end):
             await vma.mapping.kernel.uffd_wp_range(vma, index, protect=False)
     cleared = "MINOR" if vma.uffd_minor else "WP" if vma.uffd_wp else "MISSING"
     await step("vm_flags_clear", vma, f"VM_UFFD_{cleared}", target=("vm_flags", vma.number), writes=True)
     vma.uffd_missing = vma.uffd_minor = vma.uffd_wp = False
-    await up_write(vma.mm.mmap_lock)
-    return 0
 
 
 async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:

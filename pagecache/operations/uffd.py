@@ -9,7 +9,7 @@ from pagecache.folio import ZERO
 from pagecache.mfill_continue import mfill_atomic_continue
 from pagecache.mprotect import mwriteprotect_range
 from pagecache.operations.operation import Operation, Result
-from pagecache.userfaultfd import mfill_atomic, userfaultfd_register, userfaultfd_unregister
+from pagecache.userfaultfd import mfill_atomic, userfaultfd_register
 from pagecache.world import World, WorldSpec
 
 __all__ = [
@@ -51,7 +51,7 @@ class UffdUnregister(Operation):
     vma: int = 0
 
     async def run(self, world: World, tag: str) -> Result:
-        return await userfaultfd_unregister(world.vmas[self.vma])
+        return await world.kernel.userfaultfd_unregister(world.vmas[self.vma])  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

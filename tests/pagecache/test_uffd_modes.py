@@ -9,6 +9,7 @@ from pagecache.fault import access
 from pagecache.memory_failure import memory_failure
 from pagecache.mfill_continue import mfill_atomic_continue
 from pagecache.mprotect import mwriteprotect_range
+from pagecache.operations import UffdUnregister
 from pagecache.pte import MARKER_UFFD_WP, Pte
 from pagecache.rmap import try_to_unmap
 from pagecache.step import Task
@@ -172,3 +173,13 @@ def test_continue_wakes_the_fault() -> None:
     run(mfill_atomic_continue(here.vmas[0], 0))
 
     assert sleeper.finish() == "d0"
+
+
+@pytest.mark.parametrize(("kernel", "asleep"), [("linux-2026", 1), ("linux-2026-mended", 0)])
+def test_unregistering_wakes_who_waits_for_a_missing_page_and_nobody_else(kernel: str, asleep: int) -> None:
+    here = world(MINOR, kernel)
+    hand = Hand(access(here.vmas[0], 0, None, waits=True))
+    hand.until("schedule")
+
+    assert run(UffdUnregister().run(here, ""), U) == 0
+    assert len(here.vmas[0].uffd_waiters) == asleep
