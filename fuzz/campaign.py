@@ -1,14 +1,19 @@
 """The default search: programs from the strategies, many schedules of each from all policies.
 
 Each program gets its sequential run, which tells where its tasks touch the same things, the sequential run in
-the other order, and then SCHEDULES_PER_PROGRAM more by the other policies in turn.  Not many more: most programs
-cannot fail, and those that can fail soon.  Every run counts as one schedule.
+the other order, and then a few more by the other policies in turn: many if two operations could meet in it as hardly
+any have before (:mod:`fuzz.search.rare`), few if not.  Every run counts as one schedule.
+
+The first programs are about a collapse, most of them.  When these are through without a finding, more and more is not
+found there but elsewhere: a third of the later programs are drawn where real bugs have been (the foci of the museum),
+and most of the others have no collapse.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -17,7 +22,7 @@ from typing import Final
 from fuzz.engine import direct
 from fuzz.engine.run import Run
 from fuzz.engine.verdict import Outcome, Verdict
-from fuzz.search.behaviour import reads_of_others
+from fuzz.search.behaviour import possible_reads_of_others, reads_of_others
 from fuzz.search.draws import RandomDraw
 from fuzz.search.estimates import LeftOfMany
 from fuzz.search.policies import POLICIES
@@ -25,9 +30,10 @@ from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.profile import Profile, kinds_of
 from fuzz.search.policies.urw import Urw
 from fuzz.search.portfolio import Portfolio
+from fuzz.search.rare import Rare
 from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
-from pagecache.history import Focus
+from pagecache.history import HISTORY, Focus
 from pagecache.promises.sometimes import SightingsWatcher
 from strategies.case import Case, Failure
 from strategies.cases import focused, swarmed
@@ -55,6 +61,22 @@ COUNTED: Final = "urw"
 """Whose runs say how much is left: it gives all schedules of a program nearly the same probability."""
 
 SCHEDULES_PER_PROGRAM: Final = len(TURNS)
+"""Besides the sequential ones, where nobody looks for what is rare."""
+
+SCHEDULES_MIN: Final = 2
+SCHEDULES_MAX: Final = 23
+"""Where somebody does: for a program that promises nothing, and for one that does not stop promising."""
+
+EARLY: Final = 250
+"""So many programs are mostly about a collapse."""
+
+WITHOUT_COLLAPSE: Final = 0.6
+"""The share of the later ones that have none, of those that are not drawn from a focus."""
+
+WHERE_BUGS_WERE: Final = 0.33
+"""The share of the later ones that are."""
+
+FOCI: Final = tuple(bug.focus for bug in HISTORY)
 
 PATIENCE: Final = 2_000
 """Schedules of a program that a focus gives as it is, before the search of it begins again.  Measured on B17, whose
@@ -180,15 +202,24 @@ def schedules(
         left: gets what the programs show of how much is left.
     """
     draw, name = RandomDraw(random), subject.kernel.name
-    while True:
-        case = focused(draw, name, focus) if focus else swarmed(draw, name)
+    rare = None if focus else Rare()
+    for number in itertools.count():
+        here = focus
+        if here is None and number >= EARLY and draw.boolean(WHERE_BUGS_WERE, like=False):
+            here = draw.option(FOCI, FOCI[0])
+        if here is not None:
+            case = focused(draw, name, here)
+        elif number < EARLY:
+            case = swarmed(draw, name)
+        else:
+            case = swarmed(draw, name, without_collapse=WITHOUT_COLLAPSE)
         yield case, None
         if focus and focus.programs:
             portfolio = Portfolio(functools.partial(subject.execution, case, record=True), random)
             yield from ((case, portfolio.next_run()) for _ in range(PATIENCE))
             continue
-        shares = (1.0, 0.5) if focus and focus.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
-        yield from schedules_of(subject, case, random, reached, shares=shares, left=left)
+        shares = (1.0, 0.5) if here and here.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
+        yield from schedules_of(subject, case, random, reached, shares=shares, left=left, rare=rare)
 
 
 def schedules_of(
@@ -199,6 +230,7 @@ def schedules_of(
     *,
     shares: tuple[float, float] = (FAILURES_SHARE, SECOND_FAILURE_SHARE),
     left: LeftOfMany | None = None,
+    rare: Rare | None = None,
 ) -> Iterator[tuple[Case, Run]]:
     """The schedules of one program, each with its case (some have an injected failure, and some of those another)."""
     sightings: list[SightingsWatcher] = []
@@ -218,14 +250,29 @@ def schedules_of(
             if failed.history is None or failed.verdict.outcome is not Outcome.HELD:
                 return
             case = _with_a_failure(case, failed, random)
-    for number, turn in enumerate(("last_first", *TURNS)):
+    possible = possible_reads_of_others(sequential.history) if rare else set()
+    turns: tuple[str, ...] = TURNS
+    if rare:
+        rare.note(reads_of_others(sequential.history), possible)
+        first = random.randrange(len(TURNS))
+        turns = tuple(itertools.islice(itertools.cycle(TURNS), first, first + SCHEDULES_MAX))
+    for number, turn in enumerate(("last_first", *turns)):
+        if rare and number > SCHEDULES_MIN and not rare.is_promising(possible):
+            break
         # To look for rare places costs a little; the first runs of each program tell enough.
         is_counted = left is not None and turn == COUNTED
-        execution = subject.execution(case, record=is_counted, sightings=sightings if number < SIGHTED else None)
+        watched = sightings if number < SIGHTED else None
+        execution = subject.execution(case, record=is_counted or rare is not None, sightings=watched)
         policy = POLICIES[turn](execution, random, profile)
         run = direct.run(execution, policy)
-        if left is not None and run.history is not None and isinstance(policy, Urw):
-            left.note(reads_of_others(run.history), len(run.names), profile.horizon, policy.log_space)
+        if run.history is not None:
+            shown = reads_of_others(run.history)
+            if left is not None and isinstance(policy, Urw):
+                left.note(shown, len(run.names), profile.horizon, policy.log_space)
+            if rare:
+                if not number:
+                    possible |= possible_reads_of_others(run.history)
+                rare.note(shown, possible)
         yield case, run
     if reached is not None:
         for watcher in sightings:

@@ -13,7 +13,7 @@ than two.  Visits beyond the third are counted in powers of two, so that a loop 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from fuzz.search.fingerprint import Fingerprinter
 from fuzz.search.shape import UnfitError
 from pagecache.step import Target
 
-__all__ = ["Behaviours", "Seen", "end_of", "reads_of_others"]
+__all__ = ["Behaviours", "Seen", "end_of", "possible_reads_of_others", "reads_of_others"]
 
 
 VISITS: Final = 3
@@ -144,6 +144,30 @@ def reads_of_others(history: History) -> set[Hashable]:
         if step.writes:
             written[step.target] = (number, here)
     return pairs
+
+
+def possible_reads_of_others(history: History) -> set[Hashable]:
+    """As reads_of_others(), but in any order: each write, and each access of the same by another task."""
+    doing: dict[int, str] = {}
+    writers: defaultdict[Target, dict[tuple[int, tuple[str, str]], None]] = defaultdict(dict)
+    users: defaultdict[Target, dict[tuple[int, tuple[str, str]], None]] = defaultdict(dict)
+    for event in history.events:
+        step, number = event.step, event.task
+        if event.kind == "call":
+            doing[number] = type(event.operation).__name__
+        if step is None or step.target is None:
+            continue
+        here = (number, (doing[number], step.call))
+        users[step.target][here] = None
+        if step.writes:
+            writers[step.target][here] = None
+    return {
+        (written, taken)
+        for target, some in writers.items()
+        for writer, written in some
+        for user, taken in users[target]
+        if user != writer
+    }
 
 
 def end_of() -> Callable[[Execution], Hashable]:
