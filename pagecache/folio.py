@@ -372,9 +372,14 @@ async def folio_isolate_lru(folio: Folio) -> bool:
 
 
 async def folio_putback_lru(folio: Folio) -> None:
-    """``folio_putback_lru()``: back to the LRU list, dropping the reference of folio_isolate_lru()."""
+    """``folio_putback_lru()``: back to the LRU list, dropping the reference of folio_isolate_lru().
+
+    Raises:
+        KernelBug: if it is on a list, as folio_add_lru().
+    """
     await step("folio_putback_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
     _trap(folio, "folio_putback_lru()")
+    vm_bug_on_folio(folio.lru, folio, "put back to the LRU list that it is on")
     folio.lru = True
     drop_references(folio, 1)
 
@@ -383,9 +388,13 @@ async def folio_add_lru(folio: Folio) -> None:
     """``folio_add_lru()``.
 
     Leaves out the per-CPU batch (and so lru_add_drain(), and the batch's passing reference).
+
+    Raises:
+        KernelBug: if it is on a list (``VM_BUG_ON_FOLIO(folio_test_lru(folio), folio)``).
     """
     await step("folio_add_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
     _trap(folio, "folio_add_lru()")
+    vm_bug_on_folio(folio.lru, folio, "added to the LRU list that it is on")
     folio.lru = True
 
 

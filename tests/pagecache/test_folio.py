@@ -213,6 +213,13 @@ def test_isolating_takes_a_reference_and_putting_back_drops_it(folio: Folio) -> 
     assert (folio.lru, folio.refcount) == (True, 1)
 
 
+@pytest.mark.parametrize("add", [folio_add_lru, folio_putback_lru])
+def test_what_is_on_a_list_is_not_added_to_it(add: Callable[[Folio], Coroutine[Any, Any, None]], folio: Folio) -> None:
+    run(folio_add_lru(folio))
+    with pytest.raises(KernelBug, match="the LRU list that it is on"):
+        run(add(folio))
+
+
 def test_uptodate_is_a_flag_that_others_can_look_at(folio: Folio) -> None:
     assert not run(folio_test_uptodate(folio))
     run(folio_mark_uptodate(folio))

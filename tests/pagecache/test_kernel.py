@@ -31,6 +31,7 @@ DIFFERENCES = {
             "retract_page_tables",
             "collapse_pte_mapped_thp",
             "shmem_charge",
+            "shmem_swap_alloc_folio",
             "migrate_folio",
             "shmem_uncharge",
         },
