@@ -20,7 +20,7 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
     """One load or store by user space at the address where ``vma`` maps ``index``.
 
     The CPU uses what its TLB holds; without an entry it walks the page table; without a mapping it
-    faults and tries the instruction again.
+    faults and tries the instruction again.  To load from memory that has failed is a machine check.
 
     Args:
         vma: the mapping.
@@ -41,6 +41,8 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
         if folio is not None:
             if store is not None:
                 folio.set_page_at(index, store)
+            elif folio.poisoned:
+                return "SIGBUS"  # a machine check: do_machine_check(), kill_me_maybe()
             return folio.page_at(index)
         await down_read(vma.mm.mmap_lock)
         found = find_vma(vma)

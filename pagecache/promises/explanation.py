@@ -26,7 +26,9 @@ from typing import Final
 
 from pagecache.operations import (
     Collapse,
+    Khugepaged,
     MemoryFailure,
+    Migrate,
     Munmap,
     Operation,
     PageOut,
@@ -57,6 +59,9 @@ __all__ = ["STATES_MAX", "Automaton", "State", "automaton_of"]
 
 STATES_MAX: Final = 5_000
 """How many states an automaton keeps before it begins anew; a program of six operations has some hundreds."""
+
+FLUSH_LATER: Final = Collapse | Khugepaged | PageOut | Migrate
+"""What unmaps with TTU_BATCH_FLUSH, and ends with try_to_unmap_flush()."""
 
 
 class State:
@@ -158,6 +163,7 @@ class State:
             alone=alone,
             failing=failing,
             reclaiming=any(one is not None and isinstance(one.operation, PageOut) for one in self.pending),
+            unmapping=any(one is not None and isinstance(one.operation, FLUSH_LATER) for one in self.pending),
         )
         moments = []
         for behaviour in self.pending:

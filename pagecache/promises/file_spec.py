@@ -129,6 +129,7 @@ class Moment(NamedTuple):
         alone: does no other operation run?
         failing: the pages whose memory is just failing.
         reclaiming: does a PageOut run?
+        unmapping: does a call run that unmaps pages first, and flushes the TLBs some time later?
     """
 
     size: int
@@ -143,6 +144,7 @@ class Moment(NamedTuple):
     minor: Certainty = NO
     wp: Certainty = NO
     reclaiming: bool = False
+    unmapping: bool = False
 
     @property
     def armed(self) -> Certainty:

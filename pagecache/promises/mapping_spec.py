@@ -116,6 +116,10 @@ class Accessing(Behaviour):
             return
         if cell.content == HWPOISON or self.operation.index in moment.failing:
             yield done("SIGBUS"), size, cell
+            if isinstance(self.operation, Store | Poke) and moment.unmapping:
+                # Through a TLB entry that is to be flushed: memory_failure() finds nothing to unmap, says EBUSY, and
+                # what is stored is lost.  A load is a machine check.
+                yield done(0), size, cell
         if has_data(cell) and cell.locker == NOBODY and cell.content != HWPOISON:
             if isinstance(self.operation, Store | Poke):
                 yield done(0), size, cell._replace(content=self.tag)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from stepping import DATA_DATA, Hand, K, contents, folio_at, run, untidy, world
 
+from pagecache.fault import access
 from pagecache.folio import folio_lock
 from pagecache.memory_failure import generic_error_remove_folio, memory_failure
 from pagecache.operations import Collapse, Load, MemoryFailure, PunchHole, Read, SeekData, Write
@@ -108,3 +109,10 @@ def test_a_file_with_another_copy_drops_the_page(here: World) -> None:
 
     assert contents(here) == [None, "d1"]
     assert folio.refcount == 1
+
+
+def test_a_load_through_a_stale_tlb_entry_is_a_machine_check(here: World) -> None:
+    run(access(here.vmas[0], 0, None, waits=True), OTHER)
+    folio_at(here, 0).poisoned = True
+
+    assert run(access(here.vmas[0], 0, None, waits=True), OTHER) == "SIGBUS"

@@ -3,14 +3,17 @@ from __future__ import annotations
 import pytest
 from watched import Watched
 
+from pagecache.folio import Folio
 from pagecache.operations import (
     EVENT,
     Collapse,
     Fallocate,
     Load,
+    MemoryFailure,
     Mincore,
     Munmap,
     Operation,
+    Poke,
     PunchHole,
     Read,
     Result,
@@ -411,3 +414,21 @@ def test_an_automaton_that_has_grown_too_large_begins_anew(monkeypatch: pytest.M
         state = after
     assert automaton.initial is not first
     assert state.called(task, 9, Read(0)).returned(task, "0") is None
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_what_is_stored_through_a_stale_tlb_entry_is_lost_where_memory_has_failed(flushed: bool) -> None:
+    """A collapse unmaps the page, memory_failure() finds nobody who has it mapped, the TLB is flushed only then."""
+    run = watched()
+    run.call("khugepaged", Collapse(0))
+    if flushed:
+        run.answer("khugepaged", "EAGAIN")
+    run.do("mce", MemoryFailure(0), "EBUSY")
+    folio = run.world.mapping.i_pages.slots[0]
+    assert isinstance(folio, Folio)
+    folio.poisoned = True
+    run.do("poke", Poke(0), 0)
+    if not flushed:
+        run.answer("khugepaged", "EAGAIN")
+
+    assert (run.end() is None) is not flushed
