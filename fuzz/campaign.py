@@ -37,6 +37,7 @@ from pagecache.history import HISTORY, Focus
 from pagecache.promises.sometimes import SightingsWatcher
 from strategies.case import Case, Failure
 from strategies.cases import focused, swarmed
+from strategies.worlds import ANY, Features
 
 __all__ = ["EXPECTED", "SCHEDULES_PER_PROGRAM", "Campaign", "Finding", "missed", "schedules", "schedules_of"]
 
@@ -77,6 +78,13 @@ WHERE_BUGS_WERE: Final = 0.33
 """The share of the later ones that are."""
 
 FOCI: Final = tuple(bug.focus for bug in HISTORY)
+
+ALIKE: Final = 0.15
+"""The share of the later ones whose pages are all of one unusual kind: large folios, and large entries, are."""
+
+KINDS: Final[tuple[Features, ...]] = tuple(
+    {"backing": ("shmem",), "pages": (state,)} for state in ("swapped", "zeroes", "unwritten")
+)
 
 PATIENCE: Final = 2_000
 """Schedules of a program that a focus gives as it is, before the search of it begins again.  Measured on B17, whose
@@ -202,7 +210,7 @@ def schedules(
         left: gets what the programs show of how much is left.
     """
     draw, name = RandomDraw(random), subject.kernel.name
-    rare = None if focus else Rare()
+    rare = Rare()
     for number in itertools.count():
         here = focus
         if here is None and number >= EARLY and draw.boolean(WHERE_BUGS_WERE, like=False):
@@ -212,14 +220,17 @@ def schedules(
         elif number < EARLY:
             case = swarmed(draw, name)
         else:
-            case = swarmed(draw, name, without_collapse=WITHOUT_COLLAPSE)
+            features = draw.option(KINDS, KINDS[0]) if draw.boolean(ALIKE, like=False) else ANY
+            case = swarmed(draw, name, features=features, without_collapse=WITHOUT_COLLAPSE)
         yield case, None
         if focus and focus.programs:
             portfolio = Portfolio(functools.partial(subject.execution, case, record=True), random)
             yield from ((case, portfolio.next_run()) for _ in range(PATIENCE))
             continue
         shares = (1.0, 0.5) if here and here.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
-        yield from schedules_of(subject, case, random, reached, shares=shares, left=left, rare=rare)
+        yield from schedules_of(
+            subject, case, random, reached, shares=shares, left=left, rare=None if focus or number < EARLY else rare
+        )
 
 
 def schedules_of(

@@ -14,7 +14,7 @@ from strategies.hypothesis_draw import ProductionStrategy
 from strategies.programs import named, program
 from strategies.schedules import schedule
 from strategies.swarm import WITHOUT_COLLAPSE, swarm
-from strategies.worlds import world
+from strategies.worlds import ANY, Features, world
 
 __all__ = ["case", "cases", "focused", "programs_and_worlds", "swarmed", "write"]
 
@@ -42,9 +42,16 @@ def focused(draw: Draw, kernel: str, focus: Focus) -> Case:
     return Case(kernel, its_world, program(draw, its_world, kinds=focus.operations))
 
 
-def swarmed(draw: Draw, kernel: str, failing: tuple[str, ...] = (), without_collapse: float = WITHOUT_COLLAPSE) -> Case:
+def swarmed(
+    draw: Draw,
+    kernel: str,
+    failing: tuple[str, ...] = (),
+    *,
+    features: Features = ANY,
+    without_collapse: float = WITHOUT_COLLAPSE,
+) -> Case:
     """A case without deviations in any world, made of a few kinds of operations; what searches begin with."""
-    its_world = world(draw)
+    its_world = world(draw, features=features)
     its_program = program(draw, its_world, kinds=swarm(draw, its_world, without_collapse))
     tasks = tuple(task.name for task in its_program.tasks)
     return Case(kernel, its_world, its_program, (), failures(draw, tasks, Anchors((), failing)))

@@ -27,7 +27,7 @@ from pagecache.world import (
 )
 from strategies.grammar import ALWAYS, NEVER, Draw, Span
 
-__all__ = ["Features", "feature", "world"]
+__all__ = ["ANY", "Features", "feature", "world"]
 
 T = TypeVar("T")
 

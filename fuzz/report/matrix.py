@@ -29,6 +29,7 @@ QUESTIONS: Final = {
     "a_page_observed_missing_is_not_filled_without_an_event": (
         "May a page be filled that a userfaultfd's owner knows to be missing?"
     ),
+    "a_fault_that_waits_for_user_space_holds_no_lock_and_is_woken": "Is who waits for user space woken?",
     "every_slot_points_to_a_live_folio_that_agrees": "Does every slot point to a folio that is alive and agrees?",
     "nrpages_alloced_and_i_blocks_agree": "Do the counts agree when everybody has finished?",
     "nothing_leaks": "Is nothing left over that nobody points to?",

@@ -225,11 +225,11 @@ MAPPING_MUTANTS: Final = (
     ),
     Mutant(
         "unregister-wakes-nobody",
-        "userfaultfd.py",
+        "mended/unregister.py",
         "wakeup",
         """
--        await wake_userfault(vma, None)
-+        pass
+-            await wake_userfault(vma, None)
++            pass
 """,
     ),
     Mutant(
