@@ -140,6 +140,7 @@ LOOKUP_MUTANTS: Final = (
         "refcount",
         """
      _trap(folio, "folio_putback_lru()")
+     vm_bug_on_folio(folio.lru, folio, "put back to the LRU list that it is on")
      folio.lru = True
 -    drop_references(folio, 1)
 """,

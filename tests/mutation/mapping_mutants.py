@@ -228,8 +228,8 @@ MAPPING_MUTANTS: Final = (
         "mended/unregister.py",
         "wakeup",
         """
--            await wake_userfault(vma, None)
-+            pass
+-        await wake_userfault(vma, None)
++        pass
 """,
     ),
     Mutant(
