@@ -73,7 +73,7 @@ from pagecache.shmem_charge import (
 from pagecache.shmem_swap import (
     shmem_free_swap,
     shmem_swap_alloc_folio,
-    shmem_swap_alloc_folio_7_2,
+    shmem_swap_alloc_folio_2026,
     shmem_swapin_folio,
     shmem_writepage,
 )
@@ -230,7 +230,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     collapse_pte_mapped_thp=collapse_pte_mapped_thp_6_6,
     shmem_charge=shmem_charge_6_6,
     shmem_uncharge=shmem_uncharge_6_6,
-    shmem_swap_alloc_folio=shmem_swap_alloc_folio_7_2,
+    shmem_swap_alloc_folio=shmem_swap_alloc_folio_2026,
     migrate_folio=migrate_folio_2026,
 )
 

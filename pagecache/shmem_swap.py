@@ -221,7 +221,7 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
 
 
 async def shmem_swap_alloc_folio(mapping: AddressSpace, entry: int, order: int) -> tuple[str, Folio | None]:
-    """``shmem_swap_alloc_folio()`` until 7.1: read a swapped page, with the others of its entry if there is memory.
+    """``shmem_swap_alloc_folio()`` before swapin_sync(): read a swapped page, with all of its entry if there is memory.
 
     Left out: a large folio needs a userfaultfd that is not armed, and no zswap.
 
@@ -238,8 +238,10 @@ async def shmem_swap_alloc_folio(mapping: AddressSpace, entry: int, order: int) 
     return "" if folio is not None else error or "EEXIST", folio
 
 
-async def shmem_swap_alloc_folio_7_2(mapping: AddressSpace, entry: int, order: int) -> tuple[str, Folio | None]:
-    """``shmem_swap_alloc_folio()`` since "mm, swap: unify large folio allocation" (7.2), otherwise as before.
+async def shmem_swap_alloc_folio_2026(mapping: AddressSpace, entry: int, order: int) -> tuple[str, Folio | None]:
+    """``shmem_swap_alloc_folio()`` since swapin_sync(), otherwise as before.
+
+    Kairui Song's series <20260517-swap-table-p4-v5-0-88ae43e064c7@tencent.com>.
 
     Returns:
         What swap_cache_alloc_folio() says: ``"ENOENT"`` if nobody refers to the slot any more.

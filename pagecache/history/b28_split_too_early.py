@@ -41,8 +41,8 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     5. Insert it where its entries are expected, forget it in the swap cache, free the slots.
 
     Returns:
-        ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; ``"EINVAL"`` for an entry without
-        a device, which nobody has seen; and the folio, locked.
+        ``"EEXIST"`` if something else stands there by now: look again; what shmem_swap_alloc_folio() says; ``"EINVAL"``
+        for an entry without a device, which nobody has seen; and the folio, locked.
     """
     mapping = inode.i_mapping
     present = await get_swap_device(mapping.swap)

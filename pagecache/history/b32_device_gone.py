@@ -47,7 +47,8 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
     5. Insert it where its entries are expected, forget it in the swap cache, free the slots.
 
     Returns:
-        ``"EEXIST"`` if something else stands there by now: look again; ``"ENOMEM"``; and the folio, locked.
+        ``"EEXIST"`` if something else stands there by now: look again; what shmem_swap_alloc_folio() says; and the
+        folio, locked.
     """
     mapping = inode.i_mapping
     order = await shmem_confirm_swap(mapping, index, entry)
