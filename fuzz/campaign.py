@@ -4,9 +4,8 @@ Each program gets its sequential run, which tells where its tasks touch the same
 the other order, and then a few more by the other policies in turn: many if two operations could meet in it as hardly
 any have before (:mod:`fuzz.search.rare`), few if not.  Every run counts as one schedule.
 
-The first programs are about a collapse, most of them.  When these are through without a finding, more and more is not
-found there but elsewhere: a third of the later programs are drawn where real bugs have been (the foci of the museum),
-and most of the others have no collapse.
+The first programs are about a collapse, most of them.  When these are through, it is time to look elsewhere: a third of
+the later programs are drawn where real bugs have been (the foci of the museum), most of the others have no collapse.
 """
 
 from __future__ import annotations
@@ -37,6 +36,7 @@ from pagecache.history import HISTORY, Focus
 from pagecache.promises.sometimes import SightingsWatcher
 from strategies.case import Case, Failure
 from strategies.cases import focused, swarmed
+from strategies.grammar import Draw
 from strategies.worlds import ANY, Features
 
 __all__ = ["EXPECTED", "SCHEDULES_PER_PROGRAM", "Campaign", "Finding", "missed", "schedules", "schedules_of"]
@@ -71,7 +71,7 @@ SCHEDULES_MAX: Final = 23
 EARLY: Final = 250
 """So many programs are mostly about a collapse."""
 
-WITHOUT_COLLAPSE: Final = 0.6
+LATER_WITHOUT_COLLAPSE: Final = 0.6
 """The share of the later ones that have none, of those that are not drawn from a focus."""
 
 WHERE_BUGS_WERE: Final = 0.33
@@ -212,25 +212,29 @@ def schedules(
     draw, name = RandomDraw(random), subject.kernel.name
     rare = Rare()
     for number in itertools.count():
-        here = focus
-        if here is None and number >= EARLY and draw.boolean(WHERE_BUGS_WERE, like=False):
-            here = draw.option(FOCI, FOCI[0])
-        if here is not None:
-            case = focused(draw, name, here)
-        elif number < EARLY:
-            case = swarmed(draw, name)
-        else:
-            features = draw.option(KINDS, KINDS[0]) if draw.boolean(ALIKE, like=False) else ANY
-            case = swarmed(draw, name, features=features, without_collapse=WITHOUT_COLLAPSE)
+        later = focus is None and number >= EARLY
+        here = _where_bugs_were(draw) if later else focus
+        case = focused(draw, name, here) if here else _anywhere(draw, name, later=later)
         yield case, None
         if focus and focus.programs:
             portfolio = Portfolio(functools.partial(subject.execution, case, record=True), random)
             yield from ((case, portfolio.next_run()) for _ in range(PATIENCE))
             continue
         shares = (1.0, 0.5) if here and here.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
-        yield from schedules_of(
-            subject, case, random, reached, shares=shares, left=left, rare=None if focus or number < EARLY else rare
-        )
+        yield from schedules_of(subject, case, random, reached, shares=shares, left=left, rare=rare if later else None)
+
+
+def _where_bugs_were(draw: Draw) -> Focus | None:
+    """A focus of the museum; mostly none."""
+    return draw.option(FOCI, FOCI[0]) if draw.boolean(WHERE_BUGS_WERE, like=False) else None
+
+
+def _anywhere(draw: Draw, kernel: str, *, later: bool) -> Case:
+    """A case in any world; only the first ones are mostly about a collapse."""
+    if not later:
+        return swarmed(draw, kernel)
+    features = draw.option(KINDS, KINDS[0]) if draw.boolean(ALIKE, like=False) else ANY
+    return swarmed(draw, kernel, features=features, without_collapse=LATER_WITHOUT_COLLAPSE)
 
 
 def schedules_of(

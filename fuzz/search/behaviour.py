@@ -14,7 +14,7 @@ than two.  Visits beyond the third are counted in powers of two, so that a loop 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from fuzz.engine.execution import Execution
@@ -123,44 +123,33 @@ def _orders(history: History, kinds: Sequence[int]) -> dict[Hashable, None]:
     return shown
 
 
+_Site = tuple[str, str]
+
+
 def reads_of_others(history: History) -> set[Hashable]:
     """Which call of which operation took what which call of which other task's operation had written.
 
     The sites of programs that are made anew all the time: by the operation's name, and not by its parameters.
     """
-    doing: dict[int, str] = {}
-    written: dict[Target, tuple[int, tuple[str, str]]] = {}
+    written: dict[Target, tuple[int, _Site]] = {}
     pairs: set[Hashable] = set()
-    for event in history.events:
-        step, number = event.step, event.task
-        if event.kind == "call":
-            doing[number] = type(event.operation).__name__
-        if step is None or step.target is None:
-            continue
-        here = (doing[number], step.call)
-        source = written.get(step.target)
+    for number, here, target, writes in _accesses(history):
+        source = written.get(target)
         if source is not None and source[0] != number:
             pairs.add((source[1], here))
-        if step.writes:
-            written[step.target] = (number, here)
+        if writes:
+            written[target] = (number, here)
     return pairs
 
 
 def possible_reads_of_others(history: History) -> set[Hashable]:
     """As reads_of_others(), but in any order: each write, and each access of the same by another task."""
-    doing: dict[int, str] = {}
-    writers: defaultdict[Target, dict[tuple[int, tuple[str, str]], None]] = defaultdict(dict)
-    users: defaultdict[Target, dict[tuple[int, tuple[str, str]], None]] = defaultdict(dict)
-    for event in history.events:
-        step, number = event.step, event.task
-        if event.kind == "call":
-            doing[number] = type(event.operation).__name__
-        if step is None or step.target is None:
-            continue
-        here = (number, (doing[number], step.call))
-        users[step.target][here] = None
-        if step.writes:
-            writers[step.target][here] = None
+    writers: defaultdict[Target, set[tuple[int, _Site]]] = defaultdict(set)
+    users: defaultdict[Target, set[tuple[int, _Site]]] = defaultdict(set)
+    for number, here, target, writes in _accesses(history):
+        users[target].add((number, here))
+        if writes:
+            writers[target].add((number, here))
     return {
         (written, taken)
         for target, some in writers.items()
@@ -168,6 +157,17 @@ def possible_reads_of_others(history: History) -> set[Hashable]:
         for user, taken in users[target]
         if user != writer
     }
+
+
+def _accesses(history: History) -> Iterator[tuple[int, _Site, Target, bool]]:
+    """Each visible step: its task, its operation and call, what it touches, and whether it writes that."""
+    doing: dict[int, str] = {}
+    for event in history.events:
+        step, number = event.step, event.task
+        if event.kind == "call":
+            doing[number] = type(event.operation).__name__
+        if step is not None and step.target is not None:
+            yield number, (doing[number], step.call), step.target, step.writes
 
 
 def end_of() -> Callable[[Execution], Hashable]:

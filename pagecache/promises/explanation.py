@@ -149,10 +149,7 @@ class State:
 
     def _moments(self) -> list[Moment]:
         """By task, what its pending operation sees besides pages."""
-        failing = frozenset(
-            one.operation.index for one in self.pending if one and isinstance(one.operation, MemoryFailure)
-        )
-        alone = sum(behaviour is not None for behaviour in self.pending) == 1
+        running = [behaviour.operation for behaviour in self.pending if behaviour is not None]
         plain = Moment(
             0,
             YES,
@@ -160,10 +157,10 @@ class State:
             self.automaton.may_fail,
             self.huge,
             swapping=self.automaton.swapping,
-            alone=alone,
-            failing=failing,
-            reclaiming=any(one is not None and isinstance(one.operation, PageOut) for one in self.pending),
-            unmapping=any(one is not None and isinstance(one.operation, FLUSH_LATER) for one in self.pending),
+            alone=len(running) == 1,
+            failing=frozenset(one.index for one in running if isinstance(one, MemoryFailure)),
+            reclaiming=any(isinstance(one, PageOut) for one in running),
+            unmapping=any(isinstance(one, FLUSH_LATER) for one in running),
         )
         moments = []
         for behaviour in self.pending:

@@ -50,9 +50,10 @@ class SlipsInOnceWatcher(Watcher):
         falloc = self.world.inode.i_private
         if not isinstance(entry, Folio) or not isinstance(index, int):
             return None  # a swap entry is no page: who swaps in splits a large one, and that fills nothing
-        if falloc is None or falloc.waitq is None or not falloc.start <= index < falloc.next:
+        if falloc is None or falloc.waitq is None:
             return None
-        if not falloc.start <= self.faulting[task.number] < falloc.next:
+        hole = range(falloc.start, falloc.next)
+        if index not in hole or self.faulting[task.number] not in hole:
             return None  # nobody keeps it from bringing in a huge page, of which the hole is another part
         if (task.number, index) in self.filled:
             return f"{task} faulted {entry} into index {index}, the second page during one hole punch of it"
