@@ -9,11 +9,11 @@ from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.step import KernelBug, step
 from pagecache.swap import (
     add_to_swap_cache,
-    delete_from_swap_cache,
     folio_alloc_swap,
+    folio_put_swap,
     free_swap_and_cache,
+    swap_cache_del_folio,
     swap_cache_get_folio,
-    swap_free,
     swap_shmem_alloc,
     swap_writepage,
     swapin_sync,
@@ -160,14 +160,16 @@ async def shmem_split_swap_entry(mapping: AddressSpace, index: int, swap: ValueE
 
 
 async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tuple[str, Folio | None]:
-    """``shmem_swapin_folio()`` of 6.17: bring the page back that stood at ``index`` as ``entry`` a moment ago.
+    """``shmem_swapin_folio()`` of 7.0: bring the page back that stood at ``index`` as ``entry`` a moment ago.
 
     1. Keep the device.  If it is gone, swapoff(2) has brought the page back before: look again.
     2. Find it in the swap cache, or read it; of a large entry, the whole of it if there is memory, else this page.
     3. If the folio is smaller than the entry, split the entry.
     4. Lock the folio.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by
        this entry, and the file must still refer to it: it may have been brought in, written to and sent out meanwhile.
-    5. Insert it where its entries are expected, forget it in the swap cache, free the slots.
+    5. Insert it where its entries are expected, give the slots back, forget it in the swap cache.  In this order: at a
+       slot that still counts while the swap cache has nothing, others would read ahead, and with a large folio that
+       nobody can use, since the file has only a part of its entries left, they would go round for ever.
 
     Returns:
         ``"EEXIST"`` if something else stands there by now: look again; what shmem_swap_alloc_folio() says; ``"EINVAL"``
@@ -213,9 +215,9 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
         await put_swap_device(mapping.swap)
         return error, None
     await shmem_recalc_inode(inode, 0, -folio.nr_pages)
-    await delete_from_swap_cache(mapping.swap, folio)
+    await folio_put_swap(mapping.swap, folio)
+    await swap_cache_del_folio(mapping.swap, folio)
     folio.dirty = True
-    await swap_free(mapping.swap, expected.value, folio.nr_pages)
     await put_swap_device(mapping.swap)
     return "", folio
 

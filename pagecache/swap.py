@@ -22,11 +22,12 @@ from pagecache.swap_device import NOTHING, SwapDevice, SwapSlot
 
 __all__ = [
     "add_to_swap_cache",
-    "delete_from_swap_cache",
     "folio_alloc_swap",
+    "folio_put_swap",
     "forget",
     "free_swap_and_cache",
     "swap_cache_alloc_folio",
+    "swap_cache_del_folio",
     "swap_cache_get_folio",
     "swap_cache_replace_folio",
     "swap_free",
@@ -168,13 +169,13 @@ async def swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, o
     return "", folio
 
 
-async def delete_from_swap_cache(swap: SwapDevice, folio: Folio) -> None:
-    """``delete_from_swap_cache()`` of a locked folio: the swap cache forgets it; the slots go back with the last user.
+async def swap_cache_del_folio(swap: SwapDevice, folio: Folio) -> None:
+    """``swap_cache_del_folio()`` of a locked folio: the swap cache forgets it; the slots go back with the last user.
 
     Raises:
         KernelBug: if the swap cache does not have it.
     """
-    await step("delete_from_swap_cache", folio, target=swap.target(folio.swap), writes=True)
+    await step("swap_cache_del_folio", folio, target=swap.target(folio.swap), writes=True)
     forget(swap, folio)
     drop_references(folio, folio.nr_pages)
 
@@ -191,14 +192,24 @@ def forget(swap: SwapDevice, folio: Folio) -> None:
     folio.swap = -1
 
 
-async def swap_free(swap: SwapDevice, entry: int, nr: int = 1) -> None:
-    """``swap_free_nr()``: the file does not refer to the slots any more.
+async def folio_put_swap(swap: SwapDevice, folio: Folio) -> None:
+    """``folio_put_swap()`` of a locked folio of the swap cache: the file does not refer to its slots any more.
+
+    Raises:
+        UseAfterFree: if it did not before.
+    """
+    await step("folio_put_swap", folio, target=swap.target(folio.swap), writes=True)
+    _put_counts(swap, folio.swap, folio.nr_pages)
+
+
+async def swap_free(swap: SwapDevice, entry: int) -> None:
+    """``swap_free()``: the file does not refer to the slot any more; whether the swap cache has it or not.
 
     Raises:
         UseAfterFree: if it did not before.
     """
     await step("swap_free", entry, target=swap.target(entry), writes=True)
-    _put_counts(swap, entry, nr)
+    _put_counts(swap, entry, 1)
 
 
 async def free_swap_and_cache(swap: SwapDevice, entry: int, nr: int = 1) -> None:

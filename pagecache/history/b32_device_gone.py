@@ -32,19 +32,21 @@ from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.operations import Load, PageOut, Read, Store, Swapoff
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.shmem_swap import shmem_confirm_swap, shmem_split_swap_entry
-from pagecache.swap import delete_from_swap_cache, swap_cache_get_folio, swap_free
+from pagecache.swap import folio_put_swap, swap_cache_del_folio, swap_cache_get_folio
 from pagecache.xarray import ValueEntry
 
 
 async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tuple[str, Folio | None]:
-    """``shmem_swapin_folio()`` of 6.17: bring the page back that stood at ``index`` as ``entry`` a moment ago.
+    """``shmem_swapin_folio()`` of 7.0: bring the page back that stood at ``index`` as ``entry`` a moment ago.
 
     1. Is the entry still in the file?
     2. Find it in the swap cache, or read it; of a large entry, the whole of it if there is memory, else this page.
     3. If the folio is smaller than the entry, split the entry.
     4. Lock the folio.  "We have to do this with folio locked to prevent races": it must still be in the swap cache by
        this entry, and the file must still refer to it: it may have been brought in, written to and sent out meanwhile.
-    5. Insert it where its entries are expected, forget it in the swap cache, free the slots.
+    5. Insert it where its entries are expected, give the slots back, forget it in the swap cache.  In this order: at a
+       slot that still counts while the swap cache has nothing, others would read ahead, and with a large folio that
+       nobody can use, since the file has only a part of its entries left, they would go round for ever.
 
     Returns:
         ``"EEXIST"`` if something else stands there by now: look again; what shmem_swap_alloc_folio() says; and the
@@ -83,9 +85,9 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
         await folio_put(folio)
         return error, None
     await shmem_recalc_inode(inode, 0, -folio.nr_pages)
-    await delete_from_swap_cache(mapping.swap, folio)
+    await folio_put_swap(mapping.swap, folio)
+    await swap_cache_del_folio(mapping.swap, folio)
     folio.dirty = True
-    await swap_free(mapping.swap, expected.value, folio.nr_pages)
     return "", folio
 
 

@@ -1,4 +1,4 @@
-"""shmem_get_partial_folio() that reads back a large swap entry if any of it is within ``i_size``.
+"""shmem_get_partial_folio() that reads back a large swap entry if any of it is within ``i_size``, and until it has.
 
 ``ftruncate()`` to the middle of pages that were swapped out as one large entry:
 
@@ -10,10 +10,14 @@
 
 Before 8a1968bd997f (January 2026) shmem_free_swap() freed the whole entry at 4, with the data in front of s.
 
-Here 3 asks for the first page of the entry, which is within ``i_size`` if any of it is, until a folio is there or the
-entry does not begin before s any more.  It is not enough to split the entry: a large folio that somebody is reading
-into the swap cache would find its entries partly gone, and be looked for in vain ("never partially freed without
-split of both entry and folio", shmem_add_to_page_cache()).
+And a hole punched into such an entry while there is no memory: shmem_get_partial_folio() comes back with nothing, the
+second pass skips the entry ("the truncate_inode_partial_folio above should have at least zeroed its content once"), and
+fallocate() returns 0 with the data in place.
+
+Here 3 asks for the first page of the entry, which is within ``i_size`` if any of it is, until a folio is there or there
+is no large entry any more; for memory it waits, as __GFP_NOFAIL does: a truncate has no way to fail.  It is not enough
+to split the entry: a large folio that somebody is reading into the swap cache would find its entries partly gone, and
+be looked for in vain ("never partially freed without split of both entry and folio", shmem_add_to_page_cache()).
 """
 
 from __future__ import annotations
@@ -49,5 +53,5 @@ async def shmem_get_partial_folio(inode: Inode, index: int) -> Folio | None:
             # There was no memory for all of it: the entry has been split; what has become of the rest?
             await folio_unlock(folio)
             await folio_put(folio)
-        elif base == index or error == "EINVAL":
+        elif order == 0 or error == "EINVAL":
             return None

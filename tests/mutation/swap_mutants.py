@@ -32,7 +32,9 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "refcount",
         """
--    await swap_free(mapping.swap, expected.value, folio.nr_pages)
+-    await folio_put_swap(mapping.swap, folio)
+     await swap_cache_del_folio(mapping.swap, folio)
+     folio.dirty = True
      await put_swap_device(mapping.swap)
      return "", folio
 """,
@@ -43,7 +45,7 @@ SWAP_MUTANTS: Final = (
         "accounting",
         """
 -    await shmem_recalc_inode(inode, 0, -folio.nr_pages)
-     await delete_from_swap_cache(mapping.swap, folio)
+     await folio_put_swap(mapping.swap, folio)
 """,
     ),
     Mutant(
@@ -51,7 +53,7 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "refcount",
         """
--    await delete_from_swap_cache(mapping.swap, folio)
+-    await swap_cache_del_folio(mapping.swap, folio)
      folio.dirty = True
 """,
     ),
