@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagecache.fault_around import do_fault_around, should_fault_around
 from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock
 from pagecache.huge_pmd import do_set_pmd, pmd_migration_entry_wait, split_huge_pmd
 from pagecache.inode import Inode, i_size_read
@@ -85,6 +86,10 @@ async def handle_mm_fault(vmf: Vmf) -> str:
     elif orig_pte is not None and not vma.uffd_wp:
         await _pte_marker_clear(vma, index)
         return ""
+    if not vmf.write and should_fault_around(vma):
+        error, mapped = await do_fault_around(vmf)
+        if error or mapped:
+            return error
     fault = vma.mapping.kernel.shmem_fault if vma.mapping.regular is None else filemap_fault  # vm_ops->fault
     error, folio = await fault(vmf)
     if error or folio is None:

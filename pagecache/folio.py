@@ -344,6 +344,13 @@ def _flags(folio: Folio) -> Target:
     return ("flags", folio.number)
 
 
+async def folio_test_locked(folio: Folio) -> bool:
+    """``folio_test_locked()``, for those who would not wait."""
+    await step("folio_test_locked", folio, target=_lock(folio), also=[(_refcount(folio), False)])
+    _trap(folio, "folio_test_locked()")
+    return folio.locked_by is not None
+
+
 async def folio_test_uptodate(folio: Folio) -> bool:
     """``folio_test_uptodate()``, without the folio lock.
 

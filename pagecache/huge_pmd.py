@@ -10,8 +10,7 @@ A PMD of a file is never split into page-table entries: it is cleared, and fault
 Where a VMA may have such a PMD, :attr:`pagecache.mm.Vma.huge` says.  In Linux it follows from the VMA's alignment, from
 madvise(MADV_NOHUGEPAGE) and prctl(PR_SET_THP_DISABLE); "PTE-mapped THP are fine" in any case, says do_set_pmd().
 
-Leaves out: filemap_map_pmd() (there is no fault-around), deposited page tables (of some architectures), huge zero
-pages, the accessed bit.
+Leaves out: deposited page tables (of some architectures), huge zero pages, the accessed bit.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def pmd_changed(vma: Vma, index: int, folio: Folio | None) -> list[tuple[Target,
 
 
 async def do_set_pmd(vma: Vma, index: int, folio: Folio, *, write: bool) -> bool:
-    """``do_set_pmd()``: map the locked ``folio`` by a PMD, if it is a huge page and nothing is there.
+    """``do_set_pmd()``: map the locked ``folio`` by a PMD, if it is a huge page, intact, and nothing is there.
 
     The caller's reference becomes the mapping's.
 
@@ -51,7 +50,7 @@ async def do_set_pmd(vma: Vma, index: int, folio: Folio, *, write: bool) -> bool
         False for VM_FAULT_FALLBACK: try a page-table entry.
     """
     mapping = vma.mapping
-    if not vma.suitable(index) or folio.order != mapping.hpage_pmd_order:
+    if not vma.suitable(index) or folio.order != mapping.hpage_pmd_order or folio.poisoned:
         return False
     table = vma.table(index)
     await spin_lock(vma.mm.pml)

@@ -49,6 +49,7 @@ class Kernel:
     shmem_alloc_and_add_folio: KernelFunction
     shmem_fault: KernelFunction
     finish_fault: KernelFunction
+    filemap_map_pages: KernelFunction
     shmem_swapin_folio: KernelFunction
     shmem_swap_alloc_folio: KernelFunction
     shmem_writepage: KernelFunction

@@ -39,12 +39,14 @@ from pagecache.collapse.scan import (
     retract_page_tables_6_6,
 )
 from pagecache.fault import finish_fault, shmem_fault
+from pagecache.fault_around import filemap_map_pages
 from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio
 from pagecache.kernel import Kernel
 from pagecache.memory_failure import shmem_error_remove_folio
 from pagecache.mended import create_range as mended_create_range
+from pagecache.mended import fault_around as mended_fault_around
 from pagecache.mended import find as mended_find
 from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import migrate as mended_migrate
@@ -114,6 +116,7 @@ LINUX_6_2: Final = Kernel(
     shmem_alloc_and_add_folio=shmem_alloc_and_add_folio,
     shmem_fault=shmem_fault,
     finish_fault=finish_fault,
+    filemap_map_pages=filemap_map_pages,
     shmem_swapin_folio=shmem_swapin_folio,
     shmem_swap_alloc_folio=shmem_swap_alloc_folio,
     shmem_writepage=shmem_writepage,
@@ -239,6 +242,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     summary="2026, without the mistakes that this fuzzer found",
     source="pagecache/mended/",
     filemap_get_entry=mended_lookup.filemap_get_entry,
+    filemap_map_pages=mended_fault_around.filemap_map_pages,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
@@ -268,6 +272,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     source="pagecache/mended/, and shmem_uncharge() of 6.6",
     shmem_uncharge=shmem_uncharge_6_6,
     filemap_get_entry=mended_lookup.filemap_get_entry,
+    filemap_map_pages=mended_fault_around.filemap_map_pages,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,

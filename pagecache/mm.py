@@ -80,12 +80,13 @@ class Vma:
 
     ``ptes`` are the entries that are not none, by index.  ``tlb`` has those through which the CPUs still reach a
     page: one outlives the page table's until flush_tlb_page().  ``huge`` tells whether huge pages are mapped by PMDs,
-    ``vm_write`` whether it may be written to.
+    ``vm_write`` whether it may be written to, ``around`` whether a read fault maps the pages around its own, too.
     ``uffd_waiters`` are the tasks whose faults were reported to the userfaultfd and not yet woken.
     """
 
     __slots__ = (
         "alive",
+        "around",
         "end",
         "huge",
         "mapping",
@@ -101,7 +102,7 @@ class Vma:
         "uffd_wp",
         "vm_write",
     )
-    __fingerprint_skip__: ClassVar = ("end", "huge", "start", "vm_write")
+    __fingerprint_skip__: ClassVar = ("around", "end", "huge", "start", "vm_write")
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class Vma:
         *,
         huge: bool = False,
         vm_write: bool = True,
+        around: bool = False,
     ) -> None:
         self.number = number
         self.mm = mm
@@ -121,6 +123,7 @@ class Vma:
         self.end = end
         self.huge = huge
         self.vm_write = vm_write
+        self.around = around
         self.alive = True
         self.uffd_missing = False
         self.uffd_minor = False

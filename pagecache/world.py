@@ -71,6 +71,7 @@ class VmaSpec:
         mapped: the indices whose page is in the page table at the start.
         huge: are huge pages that it covers mapped by PMDs?  One that is mapped at the start as a whole, is so by a PMD.
         writable: of a regular file, is it of a descriptor that is open for writing, too?  Those of shmem all are.
+        around: does a read fault map what the cache has around its page, as far as one page table goes (fault-around)?
 
     Raises:
         ValueError: if the range is empty or negative, or ``mapped`` lies outside of it.
@@ -85,6 +86,7 @@ class VmaSpec:
     wp: bool = False
     huge: bool = False
     writable: bool = False
+    around: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -327,7 +329,14 @@ class World:
         mm = self.mms.setdefault(spec.mm, Mm(spec.mm, len(self.mms)))
         shmem = self.mapping.regular is None
         vma = Vma(
-            len(self.vmas), mm, self.mapping, spec.start, spec.end, huge=spec.huge, vm_write=shmem or spec.writable
+            len(self.vmas),
+            mm,
+            self.mapping,
+            spec.start,
+            spec.end,
+            huge=spec.huge,
+            vm_write=shmem or spec.writable,
+            around=spec.around,
         )
         vma.uffd_missing, vma.uffd_minor, vma.uffd_wp = spec.missing, spec.minor, spec.wp
         mm.vmas.append(vma)

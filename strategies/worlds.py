@@ -52,12 +52,18 @@ ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
 PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others
 NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody looks at
 MISSING: Final = (0.5, 0.7)  # the first VMA, the others
-USUAL: Final = ((False, False, False, False),)  # minor, wp, huge, writable
-PMDS: Final = ((False, False, True, False),)  # huge pages are mapped by them
-OTHER_MODES: Final = tuple((minor, not minor, huge, False) for huge in (False, True) for minor in (True, False))
-OTHER_MODE: Final = 0.06
+USUAL: Final = ((False, False, False, False, False),)  # minor, wp, huge, writable, around
+PMDS: Final = ((False, False, True, False, False),)  # huge pages are mapped by them
+AROUND: Final = ((False, False, False, False, True), (False, False, True, False, True))
+OTHER_MODES: Final = tuple((minor, not minor, huge, False, False) for huge in (False, True) for minor in (True, False))
+OTHER_MODE: Final = 0.08
 # Of a regular file, which nobody collapses as long as one of its mappings is writable.
-STORES: Final = (*PMDS, (False, False, False, True), (False, False, True, True))
+STORES: Final = (
+    *PMDS,
+    *((False, False, huge, True, False) for huge in (False, True)),
+    *AROUND,
+    *((False, False, huge, True, True) for huge in (False, True)),
+)
 STORE: Final = 0.4
 MMS: Final = "ABCD"
 MOUNTS: Final = ((BACKINGS[0], HUGE[0]), (BACKINGS[1], HUGE[0]), *((BACKINGS[0], huge) for huge in HUGE[1:]))
@@ -67,7 +73,7 @@ LARGE: Final = 0.25  # where data lies side by side, some of it is in large foli
 IN_ONE: Final = LARGE_STATES
 
 Range = tuple[int, int]
-Modes = tuple[bool, bool, bool, bool]
+Modes = tuple[bool, bool, bool, bool, bool]
 Mount = tuple[str, str]
 
 
@@ -174,21 +180,26 @@ def _vma(
     # A choice without a meaning where there is no userfaultfd, lest such a world be shorter, hence simpler.
     registered = MISSING[min(number, 1)] if backing == "shmem" else NEVER
     missing = feature(draw, features, "vma.missing", lambda: draw.boolean(registered, like.missing))
-    like_modes = (like.minor, like.wp, like.huge, like.writable)
-    others, p = (STORES, STORE) if backing != "shmem" else (PMDS if missing else PMDS + OTHER_MODES, OTHER_MODE)
-    minor, wp, huge, writable = _other_modes(draw, features, others, p, like_modes)
+    like_modes = (like.minor, like.wp, like.huge, like.writable, like.around)
+    others, p = (
+        (STORES, STORE)
+        if backing != "shmem"
+        else (PMDS + AROUND if missing else PMDS + AROUND + OTHER_MODES, OTHER_MODE)
+    )
+    minor, wp, huge, writable, around = _other_modes(draw, features, others, p, like_modes)
     data = tuple(index for index in range(start, end) if pages[index] in CACHED)
     mapped = draw.subset(data, like.mapped)
-    return VmaSpec(mm, start, end, missing, mapped, minor, wp, huge, writable)
+    return VmaSpec(mm, start, end, missing, mapped, minor, wp, huge, writable, around)
 
 
 def _other_modes(draw: Draw, features: Features, others: tuple[Modes, ...], p: float, like: Modes) -> Modes:
-    """Is it registered for MINOR, or for WP events?  Are huge pages mapped by PMDs?  Is it writable?"""
-    if not features.keys().isdisjoint(("vma.minor", "vma.wp", "vma.huge", "vma.writable")):
+    """Is it registered for MINOR, or for WP events?  Are huge pages mapped by PMDs?  May one store?  Fault-around?"""
+    if not features.keys().isdisjoint(("vma.minor", "vma.wp", "vma.huge", "vma.writable", "vma.around")):
         minor = feature(draw, features, "vma.minor", lambda: False)
         wp = feature(draw, features, "vma.wp", lambda: False)
         huge = feature(draw, features, "vma.huge", lambda: False)
-        return minor, wp, huge, feature(draw, features, "vma.writable", lambda: False)
+        writable = feature(draw, features, "vma.writable", lambda: False)
+        return minor, wp, huge, writable, feature(draw, features, "vma.around", lambda: False)
     return draw.mostly(USUAL, others, p, like)
 
 

@@ -78,11 +78,13 @@ def world_facts(world: WorldSpec) -> list[tuple[str, str]]:
         facts.append(("in one", ", ".join(f"{first} to {first + (1 << order) - 1}" for first, order in world.large)))
     for number, vma in enumerate(world.vmas):
         mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
-        missing = ", userfaultfd MISSING" if vma.missing else ""
+        modes = {"MISSING": vma.missing, "MINOR": vma.minor, "WP": vma.wp}
+        registered = "".join(f", userfaultfd {mode}" for mode, on in modes.items() if on)
         huge = ", huge pages by PMDs" if vma.huge else ""
         writable = ", writable" if vma.writable else ""
+        around = ", fault-around" if vma.around else ""
         pages = f"pages {vma.start} to {vma.end - 1}{mapped}"
-        facts.append((f"vma{number}", f"process {vma.mm}, {pages}{missing}{huge}{writable}"))
+        facts.append((f"vma{number}", f"process {vma.mm}, {pages}{registered}{huge}{writable}{around}"))
     return facts
 
 

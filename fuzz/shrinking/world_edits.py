@@ -177,7 +177,7 @@ def fewer_vmas(case: Case) -> Iterator[Case]:
 
 
 def simpler_vmas(case: Case) -> Iterator[Case]:
-    """Each VMA of the first process, over the whole file, not registered, read-only, with nothing or less mapped."""
+    """Each VMA of the first process, of the whole file, in no special mode, with nothing or less mapped."""
 
     def simpler(vma: VmaSpec) -> Iterator[VmaSpec]:
         yield replace(vma, mm="A")
@@ -187,6 +187,7 @@ def simpler_vmas(case: Case) -> Iterator[Case]:
         yield replace(vma, wp=False)
         yield replace(vma, huge=False)
         yield replace(vma, writable=False)
+        yield replace(vma, around=False)
         yield replace(vma, mapped=())
         for gone in vma.mapped:
             yield replace(vma, mapped=tuple(index for index in vma.mapped if index != gone))
@@ -200,8 +201,9 @@ def other_vmas(case: Case) -> Iterator[Case]:
     def other(vma: VmaSpec) -> Iterator[VmaSpec]:
         if case.world.backing == "shmem":
             yield replace(vma, missing=not vma.missing, minor=False, wp=False)
-            yield replace(vma, missing=False, minor=not vma.minor, wp=False)
-            yield replace(vma, missing=False, minor=False, wp=not vma.wp)
+            # These two have no fault-around.
+            yield replace(vma, missing=False, minor=not vma.minor, wp=False, around=False)
+            yield replace(vma, missing=False, minor=False, wp=not vma.wp, around=False)
         else:
             yield replace(vma, writable=not vma.writable)
         for index in range(vma.start, vma.end):

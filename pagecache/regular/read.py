@@ -1,7 +1,6 @@
 """Reading a regular file: read(2), page faults, readahead (``mm/filemap.c``, ``mm/readahead.c``).
 
-Leaves out: asynchronous readahead, fault-around (filemap_map_pages()), releasing the mmap_lock for I/O, folios that
-are uptodate in part.
+Leaves out: asynchronous readahead, releasing the mmap_lock for I/O, folios that are uptodate in part.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from collapse_mutants import COLLAPSE_MUTANTS
+from fault_around_mutants import FAULT_AROUND_MUTANTS
 from huge_pmd_mutants import HUGE_PMD_MUTANTS
 from khugepaged_mutants import KHUGEPAGED_MUTANTS
 from lookup_mutants import LOOKUP_MUTANTS
@@ -24,6 +25,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *LOOKUP_MUTANTS,
     *SHMEM_MUTANTS,
     *MAPPING_MUTANTS,
+    *FAULT_AROUND_MUTANTS,
     *HUGE_PMD_MUTANTS,
     *SWAP_MUTANTS,
     *MIGRATE_MUTANTS,

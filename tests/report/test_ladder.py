@@ -7,9 +7,10 @@ from histories import DEADLOCK, DEADLOCK_CASE, DEADLOCK_VERDICT, RACE, RACE_CASE
 
 from fuzz.engine.verdict import HELD, Outcome, Verdict
 from fuzz.report.ladder import WIDTH_MAX, ladder, one_line
-from fuzz.report.report import Report
+from fuzz.report.report import Report, world_facts
 from pagecache.operations import Load
 from pagecache.step import Step
+from pagecache.world import VmaSpec, WorldSpec
 
 EXPECTED = Path(__file__).with_name("expected")
 
@@ -75,3 +76,16 @@ def test_until_ends_the_table_and_says_so() -> None:
 
 def test_the_whole_run_in_one_line() -> None:
     assert one_line(RACE) == "khugepaged----- P:uffd--- P:lseek-- S:uffd- S:khugepaged-11-"
+
+
+def test_the_modes_of_a_mapping_are_named() -> None:
+    vmas = (VmaSpec(missing=True), VmaSpec(minor=True, huge=True, around=True), VmaSpec(wp=True), VmaSpec())
+    facts = [fact for name, fact in world_facts(WorldSpec(vmas=vmas)) if name.startswith("vma")]
+    modes = [fact.removeprefix("process A, pages 0 to 1") for fact in facts]
+
+    assert modes == [
+        ", userfaultfd MISSING",
+        ", userfaultfd MINOR, huge pages by PMDs, fault-around",
+        ", userfaultfd WP",
+        "",
+    ]

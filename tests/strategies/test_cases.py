@@ -252,3 +252,11 @@ def test_names_of_tasks_are_not_part_of_what_is_written() -> None:
 
 def test_a_strategy_says_what_it_is() -> None:
     assert repr(programs_and_worlds("linux-6.4")) == "programs_and_worlds('linux-6.4')"
+
+
+def test_some_mappings_have_fault_around() -> None:
+    vmas = [vma for value, _ in sample(3) for vma in value.world.vmas]
+    around = [vma for vma in vmas if vma.around]
+
+    assert 0.01 < len(around) / len(vmas) < 0.1
+    assert {vma.huge for vma in around} == {vma.writable for vma in around} == {False, True}
