@@ -51,6 +51,7 @@ from pagecache.history import (
     b40_folios_for_pages,
     b41_copied_page_not_dirty,
     b42_copied_page_not_freed,
+    b43_pages_beyond_the_folio,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -100,6 +101,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b40_folios_for_pages.BUG,
     b41_copied_page_not_dirty.BUG,
     b42_copied_page_not_freed.BUG,
+    b43_pages_beyond_the_folio.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}
