@@ -4,8 +4,9 @@ Each program gets its sequential run, which tells where its tasks touch the same
 the other order, and then a few more by the other policies in turn: many if two operations could meet in it as hardly
 any have before (:mod:`fuzz.search.rare`), few if not.  Every run counts as one schedule.
 
-The first programs are about a collapse, most of them.  When these are through, it is time to look elsewhere: a third of
-the later programs are drawn where real bugs have been (the foci of the museum), most of the others have no collapse.
+The first programs are about a collapse, most of them.  When these are through, it is time to look elsewhere: a third
+of the later programs are drawn where real bugs have been (the foci of the museum), most of the others have no
+collapse; and of some that are drawn, the one is run whose operations have met least (:mod:`fuzz.search.meetings`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.search.behaviour import possible_reads_of_others, reads_of_others
 from fuzz.search.draws import RandomDraw
 from fuzz.search.estimates import LeftOfMany
+from fuzz.search.meetings import CANDIDATES, Meetings
 from fuzz.search.policies import POLICIES
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.profile import Profile, kinds_of
@@ -80,10 +82,11 @@ WHERE_BUGS_WERE: Final = 0.33
 FOCI: Final = tuple(bug.focus for bug in HISTORY)
 
 ALIKE: Final = 0.15
-"""The share of the later ones whose pages are all of one unusual kind: large folios, and large entries, are."""
+"""The share of the later ones of one unusual kind: its pages are all in swap, say, or each VMA has fault-around."""
 
-KINDS: Final[tuple[Features, ...]] = tuple(
-    {"backing": ("shmem",), "pages": (state,)} for state in ("swapped", "zeroes", "unwritten")
+KINDS: Final[tuple[Features, ...]] = (
+    *({"backing": ("shmem",), "pages": (state,)} for state in ("swapped", "zeroes", "unwritten")),
+    {"vma.around": (True,), "vma.huge": (False, True)},
 )
 
 PATIENCE: Final = 2_000
@@ -210,11 +213,16 @@ def schedules(
         left: gets what the programs show of how much is left.
     """
     draw, name = RandomDraw(random), subject.kernel.name
-    rare = Rare()
+    rare, met = Rare(), Meetings()
     for number in itertools.count():
         later = focus is None and number >= EARLY
         here = _where_bugs_were(draw) if later else focus
-        case = focused(draw, name, here) if here else _anywhere(draw, name, later=later)
+        if here:
+            case = focused(draw, name, here)
+        elif later:
+            case = met.choose([_anywhere(draw, name, later=later) for _ in range(CANDIDATES)])
+        else:
+            case = _anywhere(draw, name, later=later)
         yield case, None
         if focus and focus.programs:
             portfolio = Portfolio(functools.partial(subject.execution, case, record=True), random)
