@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
+from random import Random
+from typing import Final
 
 from fuzz.engine import direct, trio_driver
 from fuzz.engine.execution import Execution
@@ -13,7 +16,8 @@ from fuzz.engine.verdict import Verdict
 from fuzz.errors import HarnessError
 from fuzz.search.explore import deviation_bounded
 from fuzz.search.policies.canonical import Canonical
-from fuzz.shrinking.shrink import Search, SearchLimitError, Shrunk, shrink
+from fuzz.search.portfolio import Portfolio
+from fuzz.shrinking.shrink import Sample, Search, SearchLimitError, Shrunk, shrink
 from pagecache.evict import shmem_evict_inode
 from pagecache.kernel import Kernel
 from pagecache.promises import DEFAULT_PROMISES
@@ -23,6 +27,9 @@ from pagecache.world import World
 from strategies.case import Case
 
 __all__ = ["SEARCH_RUNS_MAX", "Subject"]
+
+SAMPLED: Final = 400
+"""Runs of a program that is to show a failure again, with whatever deviations."""
 
 SEARCH_RUNS_MAX = 20_000
 """Runs of one search for a schedule with few deviations: enough for three of them in a small program."""
@@ -91,6 +98,19 @@ class Subject:
 
         return search
 
+    def sampler(self, signature: tuple[str, str]) -> Sample:
+        """Some runs of a program by all policies, in the hope of one failure, as a shrinker needs it."""
+
+        def sample(case: Case) -> tuple[Case | None, int]:
+            portfolio = Portfolio(functools.partial(self.execution, case, record=True), Random(0))
+            for runs in range(1, SAMPLED + 1):
+                run = portfolio.next_run()
+                if run.verdict.signature == signature:
+                    return dataclasses.replace(case, schedule=run.deviations), runs
+            return None, SAMPLED
+
+        return sample
+
     def shrink(self, case: Case) -> Shrunk:
         """Shrink a failing case, and let the trio driver confirm what is left.
 
@@ -98,7 +118,8 @@ class Subject:
             ValueError: if the case does not fail.
             HarnessError: if the two drivers disagree.
         """
-        shrunk = shrink(case, self.judge, self.searcher(self.judge(case).signature), self.record)
+        signature = self.judge(case).signature
+        shrunk = shrink(case, self.judge, self.searcher(signature), self.record, self.sampler(signature))
         confirmed = self.reference(shrunk.case).verdict
         if confirmed != shrunk.verdict:
             raise HarnessError(

@@ -7,6 +7,7 @@ last one:
 2. Closing passes edit the case itself: without a task, an operation, a mapping, with simpler pages.  An edit moves
    anchors (a removed call is a visit less), so where the old deviations fail no more, all schedules with as many
    deviations are searched, up to a bound.  And perhaps another order, parameter or page does with fewer deviations.
+   Where that is beyond the bound, a few hundred schedules are sampled first: what they find, shortened, may be smaller.
 3. A certificate: all schedules of the final program with 0, 1, ... deviations fewer than it has are
    exhausted.  If one of them fails it is adopted, and everything starts again.
 4. Of all schedules as short the first in the order of the search is taken, so that one bug has one reproducer, wherever
@@ -40,6 +41,7 @@ __all__ = ["Measure", "SearchLimitError", "Shrunk", "measure", "shrink"]
 Judge = Callable[[Case], Verdict]
 Record = Callable[[Case], Case]
 Search = Callable[[Case, int], tuple[Case | None, int]]
+Sample = Callable[[Case], tuple[Case | None, int]]
 
 MAX_RUNS: Final = 200_000  # about a minute with the direct driver
 HYPOTHESIS_CALLS_MAX: Final = 3_000  # it is done after some hundreds, or stuck
@@ -106,6 +108,7 @@ def shrink(
     judge: Judge,
     search: Search,
     record: Record = lambda case: case,
+    sample: Sample = lambda _: (None, 0),
     *,
     max_runs: int = MAX_RUNS,
 ) -> Shrunk:
@@ -120,26 +123,31 @@ def shrink(
             fails like the one that is being shrunk, or ``None``, and how many runs it took.  Raises
             SearchLimitError if it cannot exhaust them.
         record: the case with the deviations that its run really used, for the same run.
+        sample: tries some schedules of a case's program, and returns what ``search`` returns.
         max_runs: of ``judge`` and ``search`` together.  The limit is looked at between searches.
 
     Raises:
         ValueError: if ``case`` does not fail, or ``search`` returns what it was not asked for.
     """
-    return _Shrinker(case, judge, search, record, max_runs).run()
+    return _Shrinker(case, judge, search, record, sample=sample, max_runs=max_runs).run()
 
 
 class _Shrinker:
     """The best case so far, and the runs that are left to improve on it."""
 
-    def __init__(self, case: Case, judge: Judge, search: Search, record: Record, max_runs: int) -> None:
+    def __init__(
+        self, case: Case, judge: Judge, search: Search, record: Record, *, sample: Sample, max_runs: int
+    ) -> None:
         self._judge = judge
         self._search = search
         self._record = record
+        self._sample = sample
         self._max_runs = max_runs
         self._runs = 0
         self._verdicts: dict[Case, Verdict] = {}
         self._exhausted: dict[tuple[Case, int], int] = {}
         self._given_up: set[tuple[Case, int]] = set()
+        self._tried: set[Case] = set()
         verdict = self._verdict(case)
         if not verdict.failed:
             raise ValueError(f"there is nothing to shrink: {case.program} is {verdict.outcome.value}; pass a failure")
@@ -209,6 +217,7 @@ class _Shrinker:
         self._shorten()
         while (
             self._replayed()
+            or self._sampled()
             or self._searched(simpler, SIMPLER_BOUND)
             or self._searched(variations, VARIATIONS_BOUND)
             or self._searched(combined, VARIATIONS_BOUND)
@@ -243,6 +252,34 @@ class _Shrinker:
             if found is not None and self._offer(found):
                 return True
         return False
+
+    def _sampled(self) -> bool:
+        """Adopt a smaller case, edited or not, that fails with deviations that some runs come across, shortened.
+
+        For those that need more deviations than are searched for; each case is sampled once.
+        """
+        if len(self._best.schedule) <= SIMPLER_BOUND:
+            return False
+        for edited in itertools.chain((self._best,), simpler(self._best), variations(self._best)):
+            if self._runs >= self._max_runs * CLOSING_SHARE:
+                break
+            bare = replace(edited, schedule=())
+            if bare in self._tried:
+                continue
+            self._tried.add(bare)
+            found, runs = self._sample(bare)
+            self._runs += runs
+            if found is not None and self._offer(self._shortened(found)):
+                return True
+        return False
+
+    def _shortened(self, case: Case) -> Case:
+        """``case`` without the deviations that it does not need to fail."""
+        shorter: Case | None = self._record(case)
+        while shorter is not None:
+            case = shorter
+            shorter = next(filter(self._fails, fewer_deviations(case)), None)
+        return case
 
     # 3. The certificate
 

@@ -173,6 +173,32 @@ def test_a_failure_that_is_needed_stays_and_the_sequential_schedule_needs_no_cer
     assert str(end.certificate) == "the sequential schedule fails"
 
 
+@pytest.mark.parametrize(("samples", "operations"), [(True, 2), (False, 4)])
+def test_what_takes_more_deviations_than_are_searched_for_is_sampled(samples: bool, operations: int) -> None:
+    """Without one of its operations the program fails with other deviations than before, and with three."""
+
+    def deviations(case: Case) -> tuple[Deviation, ...]:
+        called = f"call_{case.program.operations}"
+        return tuple(Deviation("khugepaged", called, visit, "lseek") for visit in (1, 2, 3))
+
+    def judge(case: Case) -> Verdict:
+        kinds = {type(operation) for task in case.program.tasks for operation in task.operations}
+        return BROKEN if kinds == {Collapse, SeekHole} and case.schedule == deviations(case) else HELD
+
+    def sample(case: Case) -> tuple[Case | None, int]:
+        there = {task.name for task in case.program.tasks} == {"khugepaged", "lseek"}
+        return replace(case, schedule=deviations(case)) if samples and there else None, 1
+
+    program = named([(Collapse(0), Collapse(0)), (SeekHole(0), SeekHole(0))])
+    started = Case("toy", WorldSpec(), program)
+    started = replace(started, schedule=deviations(started))
+
+    end = shrink(started, judge, lambda *_: (None, 1), sample=sample)
+
+    assert end.case.program.operations == operations
+    assert end.certificate.complete
+
+
 def test_another_signature_is_not_followed() -> None:
     engine = ToyEngine(looks_between_stores)
     other = Verdict(Outcome.DEADLOCK, "no_deadlock")
