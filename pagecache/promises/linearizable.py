@@ -49,20 +49,26 @@ def _content(world: World, entry: object, index: int) -> str:
         number = entry.value + index % (1 << world.mapping.i_pages.order_at(index))
         slot = world.mapping.swap.slots[number]
         cached = slot.cache
-        return cached.pages[number - cached.swap] if cached is not None and cached.uptodate else slot.content
+        if cached is None or not cached.uptodate:
+            return slot.content
+        return _page(cached, number - cached.swap)
     if not isinstance(entry, Folio):
         return HOLE
     if not entry.uptodate:
         return UNWRITTEN
     if entry.poisoned:
         return HWPOISON
-    offset = index - entry.index
-    content = entry.pages[offset] if 0 <= offset < len(entry.pages) else f"not a page of {entry}"
+    content = _page(entry, index - entry.index)
     if file is None:
         return content
     if index < world.inode.i_size and content != file.disk[index] and not _is_dirty(world, entry):
         return f"{content}, though clean and {file.disk[index]} on the disk,"
     return _or_hole(content)
+
+
+def _page(folio: Folio, offset: int) -> str:
+    """The content of one of its pages; where it does not belong it has none."""
+    return folio.pages[offset] if 0 <= offset < len(folio.pages) else f"not a page of {folio}"
 
 
 def _is_dirty(world: World, folio: Folio) -> bool:

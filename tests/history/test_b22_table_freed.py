@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from questions import never, reach
 
 from pagecache.history.b22_table_freed_under_a_walk import BUG
+from pagecache.kernel import Kernel
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.operations import Collapse, Migrate, Munmap, PageOut, PunchHole, Truncate
 
@@ -26,7 +28,9 @@ def test_who_has_the_mmap_lock_or_the_lock_of_the_folio_cannot_meet_it() -> None
         assert never(BUG.kernel, SECOND, [other], [Collapse(0)], promise=FREED)
 
 
-def test_the_i_mmap_rwsem_keeps_them_apart() -> None:
-    for kernel in (BUG.fixed, LINUX_2026_MENDED):
-        assert never(kernel, FIRST, [Truncate(0)], [Collapse(0)], promise=FREED)
-        assert never(kernel, SECOND, [PunchHole(1)], [Collapse(0)], promise=FREED)
+@pytest.mark.parametrize(
+    "kernel", [BUG.fixed, pytest.param(LINUX_2026_MENDED, marks=pytest.mark.slow)], ids=lambda kernel: kernel.name
+)
+def test_the_i_mmap_rwsem_keeps_them_apart(kernel: Kernel) -> None:
+    assert never(kernel, FIRST, [Truncate(0)], [Collapse(0)], promise=FREED)
+    assert never(kernel, SECOND, [PunchHole(1)], [Collapse(0)], promise=FREED)

@@ -129,5 +129,6 @@ def test_one_deviation_for_the_oops_and_two_for_the_slots() -> None:
     reach(ORDER_COMPARED, HOLE, READ, COLLAPSE_AND_RECLAIM, promise=SLOTS, deviations=2)
 
 
+@pytest.mark.slow
 def test_with_both_compared_there_is_neither() -> None:
     never(BUG.fixed, HOLE, READ, COLLAPSE_AND_RECLAIM, promise=SLOTS)

@@ -69,6 +69,7 @@ MAPPING_MUTANTS: Final = (
 +    await up_read(vmf.vma.mm.mmap_lock)
      vmf.fault_type = "VM_FAULT_RETRY"
 """,
+        equivalent="who punches a hole takes no mmap_lock, nor waits for anybody who does: others only wait longer",
     ),
     Mutant(
         "fault-queues-without-i-lock",
@@ -324,6 +325,10 @@ MAPPING_MUTANTS: Final = (
 -        if tail.index >= end:
 +        if tail.index > end:
 """,
+        equivalent=(
+            "that page holds zeroes, and the large folio that it was part of reached there before: nobody who looks "
+            "behind the end finds anything else"
+        ),
     ),
     Mutant(
         "split-forgets-the-dropped-pages",

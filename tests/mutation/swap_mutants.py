@@ -223,6 +223,10 @@ SWAP_MUTANTS: Final = (
 -    if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
 +    if folio.mapcount:
 """,
+        equivalent=(
+            "folio_ref_freeze() counts again: the folio stays in the swap cache, where everybody finds it, and is "
+            "dirty if whoever has the reference writes to it"
+        ),
     ),
     Mutant(
         "reclaim-without-looking-at-the-mapping",
@@ -325,7 +329,6 @@ SWAP_MUTANTS: Final = (
 -            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=STORED)
 +            continue
 """,
-        kernel="linux-2026",
     ),
     Mutant(
         "sibling-that-leads-to-a-node-is-followed",
