@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
-from pagecache.step import Target, Task, UseAfterFree, Wait, step
+from pagecache.step import KernelBug, Target, Task, UseAfterFree, Wait, step
 from pagecache.touched import PMDS, PTES
 
 if TYPE_CHECKING:
@@ -226,10 +226,16 @@ async def pte_clear(vma: Vma, index: int) -> Pte:
     """``ptep_get_and_clear()``: empty the entry, which is not none; under the page-table lock.  The TLB still has it.
 
     The dirty bit is in what it returns: a store through the TLB that comes later faults, unless it was set before.
+
+    Raises:
+        KernelBug: if somebody else has emptied it meanwhile, and what it mapped is unmapped twice.
     """
     changed = pte_changed(vma.ptes[index].folio)
     await step("ptep_get_and_clear", vma, index, target=pte_target(index), writes=True, also=changed)
-    return vma.ptes.pop(index)
+    entry = vma.ptes.pop(index, None)
+    if entry is None:
+        raise KernelBug(f"the page-table entry of {vma} for {index} is cleared twice (Bad page map)")
+    return entry
 
 
 async def migration_entry_wait(vma: Vma, index: int) -> None:

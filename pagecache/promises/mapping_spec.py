@@ -307,8 +307,8 @@ class Continuing(Behaviour):
         if beyond:
             yield done("EFAULT" if phase == ("found",) else "EINVAL"), size, cell
             return
-        if phase == FIRST and (cell.content == HWPOISON or self.operation.index in moment.failing):
-            yield done("EIO"), size, cell
+        if cell.content == HWPOISON or self.operation.index in moment.failing:
+            yield done("EIO"), size, cell  # a page that was only reserved may have been zeroed by then
         if phase == ("found",):
             yield done(0), size, cell
             yield done("EEXIST"), size, cell

@@ -22,6 +22,7 @@ from pagecache.operations import (
     Store,
     Touch,
     Truncate,
+    UffdContinue,
     UffdCopy,
     UffdRegister,
     UffdUnregister,
@@ -432,3 +433,14 @@ def test_what_is_stored_through_a_stale_tlb_entry_is_lost_where_memory_has_faile
         run.answer("khugepaged", "EAGAIN")
 
     assert (run.end() is None) is not flushed
+
+
+@pytest.mark.parametrize("zeroed", [True, False])
+def test_a_reserved_page_that_uffdio_continue_has_zeroed_can_fail(zeroed: bool) -> None:
+    """1. UFFDIO_CONTINUE zeroes it.  2. memory_failure() takes it for a page with content.  3. It finds it poisoned."""
+    run = watched(WorldSpec(("data", "unwritten"), vmas=(VmaSpec(minor=True),)))
+    run.call("mce", MemoryFailure(1))
+    if zeroed:
+        run.do("uffd", UffdContinue(1), "EIO")
+
+    assert (run.answer("mce", 0) is None) is zeroed
