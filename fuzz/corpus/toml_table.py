@@ -178,6 +178,7 @@ class Table:
                 continue
             has_default = field.default is not dataclasses.MISSING
             if field.name not in self.values and has_default and (not field.default or field.name in optional):
+                self.taken.append(field.name)  # it may be what another key was meant to be
                 continue
             hint = hints[field.name]
             if typing.get_origin(hint) is tuple:

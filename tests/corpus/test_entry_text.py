@@ -117,6 +117,9 @@ WRONG = {
     },
     "mapped = [0, 2]": {
         "mapped = [0, 5]": "line 28: a VMA has index 5 mapped but covers only 0 to 3; remove it from 'mapped'",
+        "mapped = [0, 2]\narround = true": (
+            "line 29: [[world.vma]] number 1 has no field 'arround'; remove it, or did you mean 'around'?"
+        ),
     },
     "start = 1\n": {
         "": "start",
