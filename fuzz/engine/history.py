@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -42,27 +44,56 @@ class History:
         names: of the tasks, by number.
         events: what happened, in order.
         again: how many of the last events repeat without end; 0 unless the run is a livelock.
+        apart: each task goes round a loop of its own, and they are shown once each.
     """
 
     names: tuple[str, ...]
     events: list[Event] = field(default_factory=list)
     again: int = 0
+    apart: bool = False
 
     def cut_at_the_loop(self) -> None:
         """Keep of a run without end the way into its loop, and the loop once.
 
-        The shortest loop is looked for that the last third of the run goes round at least twice; if there is none, all
-        events stay.
+        The shortest loop is looked for that the last third of the run goes round at least twice.  If there is none,
+        since the turns of the tasks do not fit together, each task may still go round a loop of its own; then a round
+        of each is kept, and those are left out that it goes while others are still on their way.  If not, all events
+        stay.
         """
         lines = self.lines()
-        for period in range(1, len(lines) // 3 // 2 + 1):
-            first = len(lines) - period
-            while first and lines[first - 1] == lines[first - 1 + period]:
-                first -= 1
-            if len(lines) - first >= len(lines) // 3:
-                del self.events[first + period :]
-                self.again = period
+        tail = len(lines) - len(lines) // 3
+        together = _loop(lines, tail)
+        if together is not None:
+            first, period = together
+            del self.events[first + period :]
+            self.again = period
+            return
+        self._cut_each(lines, tail)
+
+    def _cut_each(self, lines: Sequence[str], tail: int) -> None:
+        """Keep the way of each task into a loop of its own, and that loop once."""
+        keep: list[int] = []
+        loops: list[tuple[list[int], int, int]] = []
+        begins = 0  # from there on everybody who is still running goes round
+        for task in range(len(self.names)):
+            positions = [position for position, event in enumerate(self.events) if event.task == task]
+            going = bisect_left(positions, tail)
+            if going == len(positions):
+                keep += positions
+                begins = max([begins, *(position + 1 for position in positions)])
+                continue
+            alone = _loop([lines[position] for position in positions], going)
+            if alone is None:
                 return
+            loops.append((positions, *alone))
+            begins = max(begins, positions[alone[0]])
+        for positions, first, period in loops:
+            before = bisect_left(positions, begins)
+            keep += positions[: first + (before - first) % period]  # whole rounds are left out
+            keep += positions[before : before + period]
+            self.again += period
+        self.apart = True
+        self.events[:] = [self.events[position] for position in sorted(keep)]
 
     def lines(self) -> list[str]:
         """One line per event, for example ``"lseek xas_load(0)"``, ``"lseek SeekHole(index=0) = 0"``."""
@@ -76,3 +107,14 @@ class History:
             else:
                 lines.append(f"{name} {event.step}")
         return lines
+
+
+def _loop(lines: Sequence[str], tail: int) -> tuple[int, int] | None:
+    """Where the shortest loop begins that all lines from ``tail`` on go round at least twice, and how long it is."""
+    for period in range(1, (len(lines) - tail) // 2 + 1):
+        first = len(lines) - period
+        while first and lines[first - 1] == lines[first - 1 + period]:
+            first -= 1
+        if first <= tail:
+            return first, period
+    return None

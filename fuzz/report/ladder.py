@@ -68,7 +68,8 @@ def ladder(history: History, failures: Iterable[Failure] = (), until: int | None
     if until is not None and until < len(table):
         lines.append(f"       ... {len(table) - until} more")
     elif history.again:
-        lines.append(f"       ... steps {len(table) - history.again + 1} to {len(table)} again, without end")
+        how = ", each task its own" if history.apart else ""
+        lines.append(f"       ... steps {len(table) - history.again + 1} to {len(table)} again{how}, without end")
     return lines
 
 
