@@ -12,6 +12,7 @@ from pagecache.promises.availability import UndisturbedCollapseWatcher
 from pagecache.promises.limits import LimitsWatcher
 from pagecache.promises.linearizable import SparseFileWatcher
 from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
+from pagecache.promises.minor import MinorWatcher
 from pagecache.promises.promise import Promise, Watcher
 from pagecache.promises.punching import SlipsInOnceWatcher
 from pagecache.promises.references import LeakWatcher, ReferenceWatcher
@@ -56,6 +57,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "a_write_protected_page_is_not_written_without_an_event",
         WriteProtectWatcher,
         "userfaultfd.rst: UFFDIO_WRITEPROTECT, whatever memory management does to the page meanwhile",
+    ),
+    Promise(
+        "a_page_that_was_there_is_not_mapped_without_a_minor_event",
+        MinorWatcher,
+        "userfaultfd.rst: UFFDIO_REGISTER_MODE_MINOR, uffd_disable_fault_around()",
     ),
     Promise(
         "a_fault_that_waits_for_user_space_holds_no_lock_and_is_woken",

@@ -20,6 +20,7 @@ from mutants import (
     KEEPS_STORES_A_SECRET,
     LEAVES_A_PLACEHOLDER,
     LOOKS_WITH_A_MOVED_CURSOR,
+    MAPS_WHAT_IT_FINDS,
     NEVER_FREES,
     PROTECTS_WITHOUT_A_FLUSH,
     PUTS_ONE_TOO_MANY,
@@ -123,6 +124,13 @@ ISOLATED = (
         PROTECTS_WITHOUT_A_FLUSH,
         WorldSpec(vmas=(VmaSpec(mapped=(0,), wp=True),)),
         [[Store(0), UffdWriteProtect(0), Store(0)]],
+    ),
+    # What is loaded is what user space would have let it see.
+    Isolated(
+        "a_page_that_was_there_is_not_mapped_without_a_minor_event",
+        MAPS_WHAT_IT_FINDS,
+        WorldSpec(vmas=(VmaSpec(minor=True),)),
+        [[Load(0)]],
     ),
     # The page comes before the fault is in the queue, where nobody could wake it.
     Isolated(

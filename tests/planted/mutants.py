@@ -137,6 +137,15 @@ PROTECTS_WITHOUT_A_FLUSH = Mutant(
     member="uffd_wp_range",
 )
 
+MAPS_WHAT_IT_FINDS = Mutant(
+    "maps-what-it-finds",
+    """
+-        if entry is not None and vmf is not None and vmf.vma.uffd_minor:
++        if False:
+""",
+    member="shmem_get_folio",
+)
+
 SLEEPS_WITHOUT_A_SECOND_LOOK = Mutant(
     "sleeps-without-a-second-look",
     """
@@ -280,6 +289,7 @@ MUTANTS = (
     LOOKS_WITH_A_MOVED_CURSOR,
     PROTECTS_WITHOUT_A_FLUSH,
     SLEEPS_WITHOUT_A_SECOND_LOOK,
+    MAPS_WHAT_IT_FINDS,
     KEEPS_STORES_A_SECRET,
     FORGETS_ITS_HOLES,
     LEAVES_A_PLACEHOLDER,
