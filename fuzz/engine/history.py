@@ -80,7 +80,7 @@ class History:
             going = bisect_left(positions, tail)
             if going == len(positions):
                 keep += positions
-                begins = max([begins, *(position + 1 for position in positions)])
+                begins = max([begins, *positions[-1:]])
                 continue
             alone = _loop([lines[position] for position in positions], going)
             if alone is None:

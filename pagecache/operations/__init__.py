@@ -26,7 +26,7 @@ from pagecache.operations.file import (
     Write,
     Writeback,
 )
-from pagecache.operations.mapping import Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
+from pagecache.operations.mapping import FAULTS, Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
 from pagecache.operations.memory import MemoryFailure, Migrate, PageOut, Split, Swapoff
 from pagecache.operations.operation import Operation, Result
 from pagecache.operations.uffd import (
@@ -42,6 +42,7 @@ from pagecache.userfaultfd import EVENT
 
 __all__ = [
     "EVENT",
+    "FAULTS",
     "OPERATIONS",
     "OPERATIONS_BY_NAME",
     "UFFD_MODES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pagecache.fault import access
 from pagecache.folio import folio_put
@@ -12,7 +12,7 @@ from pagecache.operations.operation import Operation, Result
 from pagecache.syscalls import do_munmap, mincore
 from pagecache.world import BACKINGS, World
 
-__all__ = ["Load", "Mincore", "Munmap", "PinWrite", "Poke", "Store", "Touch"]
+__all__ = ["FAULTS", "Load", "Mincore", "Munmap", "PinWrite", "Poke", "Store", "Touch"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -127,3 +127,7 @@ class Munmap(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await do_munmap(world.vmas[self.vma])
+
+
+FAULTS: Final = (Load, Store, Touch, PinWrite)
+"""Whatever touches a page through a mapping and waits for the userfaultfd if it must; a Poke stays asleep there."""

@@ -13,14 +13,13 @@ from typing import ClassVar, Final
 
 from pagecache.folio import Folio
 from pagecache.mm import Vma
-from pagecache.operations import Load, Operation, PinWrite, Poke, Result, Store, Touch
+from pagecache.operations import FAULTS, Operation, Poke, Result
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
 
 __all__ = ["MinorWatcher"]
 
-FAULTS: Final = (Load, Store, Touch, Poke, PinWrite)
 MAPPING: Final = frozenset({"set_pte_at", "set_pmd_at"})
 
 
@@ -42,7 +41,7 @@ class MinorWatcher(Watcher):
 
     def called(self, task: Task, number: int, operation: Operation) -> None:
         del number
-        if isinstance(operation, FAULTS):
+        if isinstance(operation, (*FAULTS, Poke)):
             self.faulting[task.number] = operation.vma
 
     def after(self, task: Task, step: Step) -> str | None:

@@ -11,14 +11,12 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from pagecache.folio import Folio
-from pagecache.operations import Load, Operation, PinWrite, Result, Store, Touch
+from pagecache.operations import FAULTS, Operation, Result
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
 
 __all__ = ["SlipsInOnceWatcher"]
-
-FAULTS = (Load, Store, Touch, PinWrite)
 
 
 class SlipsInOnceWatcher(Watcher):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pagecache.folio import Folio
-from pagecache.operations import Collapse, Load, Operation, PinWrite, Result, Store, Touch
+from pagecache.operations import FAULTS, Collapse, Operation, Result
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
@@ -82,7 +82,7 @@ class SightingsWatcher(Watcher):
         del number
         if isinstance(operation, Collapse):
             self.collapsing[task.number] = operation.start
-        elif isinstance(operation, Load | Store | Touch | PinWrite):
+        elif isinstance(operation, FAULTS):
             self.accessing.add(task.number)
 
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> None:
