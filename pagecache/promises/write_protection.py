@@ -50,22 +50,26 @@ class WriteProtectWatcher(Watcher):
         self.protected: set[Page] = set()
         self.protecting: dict[int, set[Page]] = {}
         """By task that is in a UFFDIO_WRITEPROTECT, its page, as long as nobody else interferes."""
+        self.ending: dict[int, set[Page]] = {}
+        """By task that is in an operation that ends the protection, of which pages: it may do so at any time."""
 
     def called(self, task: Task, number: int, operation: Operation) -> None:
         del number
-        self._end(operation)
         if isinstance(operation, UffdWriteProtect) and not operation.lift:
-            self.protecting[task.number] = {(operation.vma, operation.index)}
+            self.protecting[task.number] = {(operation.vma, operation.index)}.difference(*self.ending.values())
+            return
+        if gone := self._ended_by(operation):
+            self.ending[task.number] = gone
+            self.protected -= gone
+            for pages in self.protecting.values():
+                pages.difference_update(gone)
 
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> None:
-        del number
+        del number, operation
+        self.ending.pop(task.number, None)
         pages = self.protecting.pop(task.number, set())
-        if isinstance(operation, UffdWriteProtect):
-            if result == 0:
-                self.protected |= pages
-        else:
-            # Who began before the protection and has ended after it may have undone it at any time between.
-            self._end(operation)
+        if result == 0:
+            self.protected |= pages
 
     def after(self, task: Task, step: Step) -> str | None:
         if step.call != "store":
@@ -81,24 +85,19 @@ class WriteProtectWatcher(Watcher):
         return f"{task} has written to index {index} through {vma}, which is write-protected there, without an event"
 
     def key(self) -> Hashable:
-        return (
-            frozenset(self.protected),
-            tuple((number, frozenset(pages)) for number, pages in sorted(self.protecting.items())),
-        )
+        pending = (*sorted(self.protecting.items()), None, *sorted(self.ending.items()))
+        return frozenset(self.protected), tuple(each and (each[0], frozenset(each[1])) for each in pending)
 
-    def _end(self, operation: Operation) -> None:
-        """Forget the protection that ``operation`` takes away."""
+    def _ended_by(self, operation: Operation) -> set[Page]:
+        """The pages whose protection ``operation`` takes away."""
         match operation:
             case UffdWriteProtect(index, vma, True) | UffdCopy(index, vma) | UffdZeropage(index, vma):
-                gone = {(vma, index)}
+                return {(vma, index)}
             case UffdContinue(index, vma):
-                gone = {(vma, index)}
+                return {(vma, index)}
             case UffdRegister(vma) | UffdUnregister(vma) | Munmap(vma):
-                gone = {(vma, index) for index in range(len(self.world.spec.pages))}
+                return {(vma, index) for index in range(len(self.world.spec.pages))}
             case Truncate() | PunchHole():
-                gone = {(vma, i) for vma in range(len(self.world.vmas)) for i in range(len(self.world.spec.pages))}
+                return {(vma, i) for vma in range(len(self.world.vmas)) for i in range(len(self.world.spec.pages))}
             case _:
-                return
-        self.protected -= gone
-        for pages in self.protecting.values():
-            pages.difference_update(gone)
+                return set()
