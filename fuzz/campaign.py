@@ -108,11 +108,13 @@ class Finding:
         found: the case of the failing run.
         shrunk: the smallest case that fails in the same way.
         schedules: how many had been run when it was found, itself included.
+        seed: of the search.
     """
 
     found: Case
     shrunk: Shrunk
     schedules: int
+    seed: int
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ class Campaign:
                 failing = dataclasses.replace(case, schedule=run.deviations)
                 if subject.is_news(failing, verdict):
                     seen.add(verdict.signature)
-                    campaign.findings.append(Finding(failing, subject.shrink(failing), campaign.schedules))
+                    campaign.findings.append(Finding(failing, subject.shrink(failing), campaign.schedules, seed))
                     if not keep_going:
                         break
             if verdict.outcome is Outcome.UNKNOWN:

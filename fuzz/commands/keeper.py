@@ -40,15 +40,13 @@ class Keeper:
     Args:
         chosen: the kernel.
         directory: the corpus.
-        seed: of the campaign.
         shown: where progress is shown.
         quiet: print no reports.
     """
 
-    def __init__(self, chosen: Chosen, directory: Path, seed: int, shown: Progress, *, quiet: bool) -> None:
+    def __init__(self, chosen: Chosen, directory: Path, shown: Progress, *, quiet: bool) -> None:
         self.chosen = chosen
         self.directory = directory
-        self.seed = seed
         self.shown = shown
         self.quiet = quiet
         self.kept: list[Kept] = []
@@ -74,7 +72,7 @@ class Keeper:
 
     def _keep(self, finding: Finding) -> tuple[Path | None, Explanation | None]:
         kernel = self.chosen.kernel
-        entry, seen = described(finding.shrunk, kernel, Found(self.seed, finding.schedules))
+        entry, seen = described(finding.shrunk, kernel, Found(finding.seed, finding.schedules))
         path: Path | None = None
         try:
             path = kept_as(entry, finding.shrunk, kernel, self.directory)

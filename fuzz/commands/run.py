@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Final, NoReturn
@@ -18,6 +19,7 @@ from fuzz.commands.status import Status
 from fuzz.engine.verdict import HELD, Outcome, Verdict
 from fuzz.prose import count
 from fuzz.report.report import verdict_lines
+from fuzz.side_by_side import search
 from fuzz.subject import Subject
 from pagecache.history import HISTORY_BY_NAME
 from pagecache.promises import DEFAULT_PROMISES
@@ -34,6 +36,12 @@ log = structlog.get_logger()
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.  [default: 1]")
 @click.option("--schedules", type=click.IntRange(min=1), metavar="N", help="Stop after N schedules.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds, equal searches.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes, with seeds of their own from SEED on.  [default: the CPUs there are; with --schedules 1]",
+)
 @click.option(
     "--corpus",
     "directory",
@@ -56,6 +64,7 @@ def run(
     seed: int,
     directory: Path | None,
     *,
+    jobs: int | None,
     without: tuple[str, ...],
     keep_going: bool,
     as_json: bool,
@@ -64,27 +73,32 @@ def run(
 
     A kernel of the museum is searched where its bug is.
 
+    With several processes the first that finds something ends the search.
+
     Exits with 0 if none was seen, 1 if one was, 3 if the search proves nothing.
     """
     if minutes is not None and schedules is not None:
         raise click.UsageError(f"--minutes {minutes:g} and --schedules {schedules} exclude each other; give one.")
     if schedules is None and minutes is None:
         minutes = MINUTES_DEFAULT
+    if jobs is None:
+        jobs = len(os.sched_getaffinity(0)) if schedules is None else 1
     began = time.monotonic()
 
     def time_is_up() -> bool:
         return minutes is not None and time.monotonic() - began >= minutes * 60
 
-    log.info("campaign", kernel=kernel.kernel.name, seed=seed, minutes=minutes, schedules=schedules)
+    log.info("campaign", kernel=kernel.kernel.name, seed=seed, jobs=jobs, minutes=minutes, schedules=schedules)
     with progress() as shown:
-        keeper = Keeper(kernel, directory or kernel.corpus, seed, shown, quiet=as_json)
+        keeper = Keeper(kernel, directory or kernel.corpus, shown, quiet=as_json)
         try:
             judged = [promise for promise in DEFAULT_PROMISES if promise.name not in without]
             bug = HISTORY_BY_NAME.get(kernel.kernel.name)
-            campaign = Campaign.search(
+            campaign = search(
                 Subject(kernel.kernel, judged),
                 seed,
                 schedules,
+                jobs=jobs,
                 focus=bug.focus if bug else None,
                 keep_going=keep_going,
                 stop=time_is_up,
@@ -94,13 +108,14 @@ def run(
         except KeyboardInterrupt:
             keeper.catch_up()
             raise
-    _leave(campaign, keeper, time.monotonic() - began, as_json=as_json)
+    _leave(campaign, keeper, range(seed, seed + jobs), time.monotonic() - began, as_json=as_json)
 
 
-def _leave(campaign: Campaign, keeper: Keeper, seconds: float, *, as_json: bool) -> NoReturn:
+def _leave(campaign: Campaign, keeper: Keeper, seeds: range, seconds: float, *, as_json: bool) -> NoReturn:
     log.info("campaign ended", schedules=campaign.schedules, programs=campaign.programs, found=len(campaign.findings))
     name = keeper.chosen.kernel.name
-    effort = f"{count(campaign.schedules, 'schedule')} of {name} ({seconds:.0f} s, seed {keeper.seed})"
+    seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    effort = f"{count(campaign.schedules, 'schedule')} of {name} ({seconds:.0f} s, {seed})"
     case = path = None
     if keeper.kept:
         finding, path, *_ = keeper.kept[0]
@@ -123,7 +138,8 @@ def _leave(campaign: Campaign, keeper: Keeper, seconds: float, *, as_json: bool)
         schedules=campaign.schedules,
         seconds=seconds,
         entry=path,
-        seed=keeper.seed,
+        seed=seeds[0],
+        jobs=len(seeds),
         programs=campaign.programs,
         reached=sorted(campaign.reached),
         left=campaign.left.as_json(),

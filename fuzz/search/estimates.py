@@ -127,6 +127,12 @@ class LeftOfMany:
         self.pairs.update(pairs)
         self.sizes.append((tasks, choices, log_space))
 
+    def add(self, other: LeftOfMany) -> None:
+        """Another search has tried other programs."""
+        self.programs += other.programs
+        self.pairs.update(other.pairs)
+        self.sizes += other.sizes
+
     @property
     def new_pairs(self) -> float:
         """How many pairs that none has shown the next program is expected to show (Good-Turing)."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -126,7 +127,7 @@ def test_what_was_not_seen_held(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     ]
     assert not calls[0]["stop"]()
 
-    answer = one_object(run("run", "--kernel", "linux-6.4", "--json"))
+    answer = one_object(run("run", "--kernel", "linux-6.4", "--jobs", 1, "--json"))
     assert answer.keys() > COMMON
     assert (answer["verdict"], answer["promise"], answer["schedules"], answer["entry"]) == ("held", "", 12, None)
 
@@ -134,9 +135,27 @@ def test_what_was_not_seen_held(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
 def test_minutes_end_a_campaign(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = campaign(monkeypatch)
 
-    run("run", "--kernel", "linux-6.4", "--minutes", 1e-9)
+    run("run", "--kernel", "linux-6.4", "--minutes", 1e-9, "--jobs", 1)
     assert calls[0]["schedules"] is None
     assert calls[0]["stop"]()
+
+
+def test_without_a_number_of_schedules_every_cpu_searches(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 5})
+    calls: list[dict[str, Any]] = []
+
+    def search(*_: object, **options: Any) -> Campaign:
+        calls.append(options)
+        return Campaign(schedules=12)
+
+    monkeypatch.setattr("fuzz.commands.run.search", search)
+    result = run("run", "--kernel", "linux-6.4", "--seed", 4)
+    assert result.stdout == "Not seen in 12 schedules of linux-6.4 (0 s, seeds 4 to 6).\n"
+    answer = one_object(run("run", "--kernel", "linux-6.4", "--json"))
+    assert (answer["seed"], answer["jobs"]) == (0, 3)
+    run("run", "--kernel", "linux-6.4", "--schedules", 5)
+    run("run", "--kernel", "linux-6.4", "--schedules", 5, "--jobs", 2)
+    assert [options["jobs"] for options in calls] == [3, 3, 1, 2]
 
 
 def test_a_campaign_without_a_verdict_is_inconclusive(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def test_a_crash_of_ours_is_never_taken_for_a_finding(run: Run, monkeypatch: pyt
 
     monkeypatch.setattr(Campaign, "search", crash)
 
-    result = run("run", "--kernel", "linux-6.4", "--json")
+    result = run("run", "--kernel", "linux-6.4", "--jobs", 1, "--json")
     assert result.exit_code == Status.CRASHED
     assert "RuntimeError: we did not think of this\nThis is a bug of pagecache-fuzz" in result.stderr
     assert "we did not think of this" in json.loads(result.stdout)["error"]
