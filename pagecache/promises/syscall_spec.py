@@ -173,8 +173,9 @@ class Counting(Behaviour):
         size = moment.size
         match phase:
             case ("first",):
-                yield ("at", 0, 0, size), size, cell
-                if not moment.alone:
+                if moment.alone:
+                    yield ("at", 0, 0, size), size, cell
+                else:
                     yield done(f"st_size {size}, st_blocks {AND_SO_ON}"), size, cell
             case ("at", int(index), int(pages), int(read)):
                 if index == PAGES_MAX:
