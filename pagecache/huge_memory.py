@@ -43,12 +43,20 @@ async def split_huge_pages(mapping: AddressSpace, index: int, order: int) -> Non
     await folio_put(entry)
 
 
-async def split_folio(mapping: AddressSpace, folio: Folio, new_order: int = 0) -> str:
+async def split_folio(
+    mapping: AddressSpace, folio: Folio, new_order: int = 0, folio_list: list[Folio] | None = None
+) -> str:
     """``split_huge_page_to_list_to_order()`` of a locked large folio with one reference of the caller.
 
     The folio becomes its own first part of ``new_order``; the other parts become folios of their own, except those
     wholly behind the end of the file, which leave the page cache.  (Folios of shmem are split to other orders than 0
     since 6.15.)
+
+    Args:
+        mapping: the file.
+        folio: what is split.
+        new_order: of the parts.
+        folio_list: where the other parts go, with a reference, if reclaim has isolated the folio; ``None`` if not.
 
     Returns:
         Empty; ``"EAGAIN"`` if somebody else holds a reference; ``"EBUSY"`` if it has left the cache; ``"ENOMEM"``
@@ -121,6 +129,9 @@ async def split_folio(mapping: AddressSpace, folio: Folio, new_order: int = 0) -
             # Its siblings are there already, and lead to the slot that is stored.
             xas_set_order(xas, tail.index, 0)
             await xas_store(xas, tail)
+        if folio_list is not None:  # lru_add_split_folio()
+            tail.refcount += 1
+            folio_list.append(tail)
     await step("folio_ref_unfreeze", folio, nr + 1, target=("refcount", folio.number), writes=True)
     folio.pages = folio.pages[:nr]
     folio.order = new_order

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagecache.folio import ZERO, Folio, drop_references, folio_lock, folio_mark_uptodate, folio_put, folio_unlock
-from pagecache.inode import AddressSpace, Inode, shmem_recalc_inode
+from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
 from pagecache.locks import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.step import KernelBug, step
@@ -43,11 +43,16 @@ __all__ = [
     "shmem_split_swap_entry",
     "shmem_swapin_folio",
     "shmem_writepage",
+    "try_split",
 ]
 
 
-async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
+async def shmem_writepage(mapping: AddressSpace, folio: Folio, folio_list: list[Folio]) -> bool:
     """``shmem_writepage()``: move the locked, unmapped folio from the page cache to the swap cache, and write it.
+
+    A large folio goes out as a whole.  It is split if the end of the file cuts through it, since nobody splits a large
+    swap entry that lies partly behind the end; or if there are no consecutive slots.  Then its first part goes out, and
+    the others to ``folio_list``.
 
     ``swapped`` rises before ``nrpages`` falls, lest a shmem_recalc_inode() between the two take the page for one
     that was dropped.
@@ -55,10 +60,15 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
     Returns:
         True if it has been written, and unlocked; false if it stays: it is dirty again, and locked.
 
-    Leaves out: shmem_swaplist and its mutex (nothing walks it), splitting a large folio that the end of the file cuts
-    through, or for which there are no consecutive slots: it stays.
+    Leaves out: shmem_swaplist and its mutex (nothing walks it).
     """
     inode = mapping.host
+    if folio.order:
+        size = await i_size_read(inode)
+        if folio.index < max(size, inode.info.fallocend) < folio.next_index:  # shmem_fallocend()
+            split = await try_split(mapping, folio, folio_list)
+            if not split:
+                return False
     if not folio.uptodate:
         # A page that fallocate() has reserved: fallocate() may still have to undo it, and wants it kept.
         await spin_lock(inode.i_lock)
@@ -73,6 +83,10 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
         folio.pages = [ZERO] * folio.nr_pages
         await folio_mark_uptodate(folio)
     entry = await folio_alloc_swap(mapping.swap, folio.order)
+    if entry < 0 and folio.order:
+        split = await try_split(mapping, folio, folio_list)
+        if split:
+            entry = await folio_alloc_swap(mapping.swap, 0)
     if entry < 0:
         folio.dirty = True
         return False
@@ -84,6 +98,18 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
         raise KernelBug(f"shmem_writepage(): {folio} is mapped")
     await swap_writepage(mapping.swap, folio)
     return True
+
+
+async def try_split(mapping: AddressSpace, folio: Folio, folio_list: list[Folio]) -> bool:
+    """``try_split`` of shmem_writepage(): split a large folio that cannot go out as a whole.
+
+    Returns:
+        Whether it was; if not it is dirty again.
+    """
+    folio.dirty = True  # "ensure the subpages are still dirty"
+    error = await mapping.kernel.split_folio(mapping, folio, folio_list=folio_list)
+    folio.dirty = bool(error)
+    return not error
 
 
 async def shmem_delete_from_page_cache(mapping: AddressSpace, folio: Folio, radswap: ValueEntry) -> None:

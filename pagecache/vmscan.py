@@ -29,8 +29,8 @@ async def reclaim_folio(mapping: AddressSpace, index: int) -> None:
     Isolate it from its LRU list, lock it if that is free, unmap it, write it to swap if it is dirty, and free it if
     nobody else has a reference by then; whatever does not work out, it goes back to its list.
 
-    A large folio goes out as a whole.  Leaves out: splitting one for which there are no consecutive slots (it stays),
-    ageing: who calls it has chosen the page.
+    If shmem_writepage() has to split a large folio, its parts follow one by one.  Leaves out: ageing: who calls it has
+    chosen the page.
     """
     entry = await mapping.kernel.filemap_get_entry(mapping, index)
     if not isinstance(entry, Folio):
@@ -39,17 +39,32 @@ async def reclaim_folio(mapping: AddressSpace, index: int) -> None:
     await folio_put(entry)
     if not isolated:
         return
-    locked = await folio_trylock(entry)
+    folio_list = [entry]
+    while folio_list:
+        await _shrink_folio(mapping, folio_list.pop(), folio_list)
+
+
+async def _shrink_folio(mapping: AddressSpace, folio: Folio, folio_list: list[Folio]) -> None:
+    """``shrink_folio_list()`` of an isolated folio, and putback if it is not freed.
+
+    Args:
+        mapping: the file.
+        folio: with the reference of its isolation.
+        folio_list: gets the other parts, if it is split.
+    """
+    locked = await folio_trylock(folio)
     if not locked:
-        await folio_putback_lru(entry)
+        await folio_putback_lru(folio)
         return
-    if entry.poisoned and not entry.order:
-        await _drop_poisoned_folio(mapping, entry)
+    if folio.poisoned and not folio.order:
+        await _drop_poisoned_folio(mapping, folio)
         return
-    shrink = _shrink_locked_folio if mapping.regular is None else shrink_regular_folio
-    freed = await shrink(mapping, entry)
+    if mapping.regular is None:
+        freed = await _shrink_locked_folio(mapping, folio, folio_list)
+    else:
+        freed = await shrink_regular_folio(mapping, folio)
     if not freed:
-        await folio_putback_lru(entry)
+        await folio_putback_lru(folio)
 
 
 async def _drop_poisoned_folio(mapping: AddressSpace, folio: Folio) -> None:
@@ -64,8 +79,8 @@ async def _drop_poisoned_folio(mapping: AddressSpace, folio: Folio) -> None:
     await folio_put(folio)
 
 
-async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:
-    """``shrink_folio_list()`` of one folio, isolated and locked; unlocks it.  Returns whether it is freed."""
+async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio, folio_list: list[Folio]) -> bool:
+    """The same of one that is locked; unlocks it.  Returns whether it is freed."""
     if folio.mapping is not mapping:
         await folio_unlock(folio)
         return False
@@ -77,7 +92,7 @@ async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:
         await folio_unlock(folio)
         return False
     if folio.dirty:
-        written = await _pageout(mapping, folio)
+        written = await _pageout(mapping, folio, folio_list)
         if not written:
             await folio_unlock(folio)
             return False
@@ -96,14 +111,14 @@ async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio) -> bool:
     return False
 
 
-async def _pageout(mapping: AddressSpace, folio: Folio) -> bool:
+async def _pageout(mapping: AddressSpace, folio: Folio, folio_list: list[Folio]) -> bool:
     """``pageout()`` of a locked and dirty folio.  Returns whether it is written, and unlocked; else it is as before."""
     # is_page_cache_freeable(): ours, and the page cache's.
     await step("is_page_cache_freeable", folio, target=("refcount", folio.number))
     if folio.mapcount or folio.refcount != 1 + folio.nr_pages:
         return False
     folio.dirty = False  # clear_page_dirty_for_io()
-    return await mapping.kernel.shmem_writepage(mapping, folio)  # type: ignore[no-any-return]
+    return await mapping.kernel.shmem_writepage(mapping, folio, folio_list)  # type: ignore[no-any-return]
 
 
 async def remove_mapping(mapping: AddressSpace, folio: Folio) -> bool:

@@ -23,19 +23,23 @@ from typing import Final
 
 from pagecache.folio import ZERO, Folio, folio_mark_uptodate
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.inode import AddressSpace, shmem_recalc_inode
+from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import spin_lock, spin_unlock
 from pagecache.operations import Fallocate, PageOut
-from pagecache.shmem_swap import shmem_delete_from_page_cache
+from pagecache.shmem_swap import shmem_delete_from_page_cache, try_split
 from pagecache.step import KernelBug
 from pagecache.swap import add_to_swap_cache, folio_alloc_swap, swap_shmem_alloc, swap_writepage
 from pagecache.world import VmaSpec, WorldSpec
 from pagecache.xarray import ValueEntry
 
 
-async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
+async def shmem_writepage(mapping: AddressSpace, folio: Folio, folio_list: list[Folio]) -> bool:
     """``shmem_writepage()``: move the locked, unmapped folio from the page cache to the swap cache, and write it.
+
+    A large folio goes out as a whole.  It is split if the end of the file cuts through it, since nobody splits a large
+    swap entry that lies partly behind the end; or if there are no consecutive slots.  Then its first part goes out, and
+    the others to ``folio_list``.
 
     ``swapped`` rises before ``nrpages`` falls, lest a shmem_recalc_inode() between the two take the page for one
     that was dropped.
@@ -43,10 +47,15 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
     Returns:
         True if it has been written, and unlocked; false if it stays: it is dirty again, and locked.
 
-    Leaves out: shmem_swaplist and its mutex (nothing walks it), splitting a large folio that the end of the file cuts
-    through, or for which there are no consecutive slots: it stays.
+    Leaves out: shmem_swaplist and its mutex (nothing walks it).
     """
     inode = mapping.host
+    if folio.order:
+        size = await i_size_read(inode)
+        if folio.index < max(size, inode.info.fallocend) < folio.next_index:  # shmem_fallocend()
+            split = await try_split(mapping, folio, folio_list)
+            if not split:
+                return False
     if not folio.uptodate:
         # A page that fallocate() has reserved: fallocate() may still have to undo it, and wants it kept.
         await spin_lock(inode.i_lock)
@@ -61,6 +70,10 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio) -> bool:
         folio.pages = [ZERO] * folio.nr_pages
         await folio_mark_uptodate(folio)
     entry = await folio_alloc_swap(mapping.swap, folio.order)
+    if entry < 0 and folio.order:
+        split = await try_split(mapping, folio, folio_list)
+        if split:
+            entry = await folio_alloc_swap(mapping.swap, 0)
     if entry < 0:
         folio.dirty = True
         return False

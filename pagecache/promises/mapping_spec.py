@@ -372,7 +372,8 @@ class Reclaiming(Behaviour):
     """Reclaim of a page: no page of the file changes its content, wherever it is kept.
 
     A page that has only been reserved may be written to swap, and has zeroes for content from then on
-    (shmem_writepage()).
+    (shmem_writepage()).  A large folio that the end of the file cuts through is split first, and what it has behind the
+    end goes, as with any split.
 
     Nobody promises to keep the zeroes with which a fault has filled a hole: as long as nobody writes to the page it is
     not dirty, and reclaim drops it instead of writing it (the "undirtied hole pages" of shmem_recalc_inode()).  Then it
@@ -385,16 +386,27 @@ class Reclaiming(Behaviour):
     operation: PageOut
 
     def span(self, phase: Phase) -> Sequence[int]:
-        return self.around(self.operation.index) if self.huge and phase == FIRST else ()
+        around = self.around(self.operation.index) if self.huge else ()
+        match phase:
+            case ("first",):
+                return around
+            case ("cut", int(end)):
+                first = self.operation.index // self.hpage_nr * self.hpage_nr
+                return sorted({*around, *range(max(first, end), first + self.hpage_nr)})
+        return ()
 
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
-        del phase, moment, index
-        yield from self.cleared(cell)
-        if cell.content == UNDIRTIED and cell.locker == NOBODY:
-            yield cell._replace(content=HOLE)
+        if self.huge:
+            yield from self.cleared(cell)
+            if cell.content == UNDIRTIED and cell.locker == NOBODY:
+                yield cell._replace(content=HOLE)
+        match phase:
+            case ("cut", int(end)) if index >= end and cell.locker == NOBODY and self.may_be_huge(index, moment):
+                yield cell._replace(content=HOLE)
 
     def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
-        del phase
+        if phase == FIRST and moment.huge:
+            yield ("cut", moment.size), moment.size, cell
         yield done(0), moment.size, cell
         if cell.content == UNWRITTEN and cell.locker == NOBODY:
             yield done(0), moment.size, cell._replace(content=ZEROES)

@@ -242,10 +242,47 @@ SWAP_MUTANTS: Final = (
         "vmscan.py",
         "refcount",
         """
-     locked = await folio_trylock(entry)
+     locked = await folio_trylock(folio)
      if not locked:
--        await folio_putback_lru(entry)
+-        await folio_putback_lru(folio)
          return
+""",
+    ),
+    Mutant(
+        "swapout-of-what-the-end-cuts-through",
+        "shmem_swap.py",
+        "bound",
+        """
+-        if folio.index < max(size, inode.info.fallocend) < folio.next_index:  # shmem_fallocend()
++        if folio.index < max(size, inode.info.fallocend) < folio.index:  # shmem_fallocend()
+""",
+    ),
+    Mutant(
+        "split-for-swapout-forgets-that-it-was-dirty",
+        "shmem_swap.py",
+        "flag",
+        """
+-    folio.dirty = True  # "ensure the subpages are still dirty"
+     error = await mapping.kernel.split_folio(mapping, folio, folio_list=folio_list)
+""",
+    ),
+    Mutant(
+        "split-for-swapout-leaves-the-parts-without-a-reference",
+        "huge_memory.py",
+        "refcount",
+        """
+         if folio_list is not None:  # lru_add_split_folio()
+-            tail.refcount += 1
+             folio_list.append(tail)
+""",
+    ),
+    Mutant(
+        "split-for-swapout-forgets-the-parts",
+        "huge_memory.py",
+        "refcount",
+        """
+             tail.refcount += 1
+-            folio_list.append(tail)
 """,
     ),
     Mutant(

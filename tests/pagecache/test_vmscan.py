@@ -147,3 +147,88 @@ def test_a_world_may_begin_with_zeroes_that_nobody_wrote() -> None:
 
     assert here.mapping.i_pages.slots[0] is None
     assert untidy(here) == []
+
+
+# A large folio that cannot go out as a whole is split, and its parts go out one by one.
+
+LARGE = WorldSpec(("data",) * 4, hpage_order=2, size=4, vmas=(VmaSpec(end=4),), large=((0, 2),))
+
+
+def large() -> World:
+    return world(LARGE, "linux-2026-mended")
+
+
+def swapped(here: World) -> list[str | None]:
+    """By page, what is kept of it in swap, in an entry of its own."""
+    i_pages, slots = here.mapping.i_pages, here.mapping.swap.slots
+    return [
+        slots[entry.value].content if isinstance(entry, ValueEntry) and not i_pages.order_at(index) else None
+        for index, entry in enumerate(i_pages.slots)
+    ]
+
+
+def test_a_large_folio_goes_out_as_a_whole() -> None:
+    here = large()
+    run(PageOut(0).run(here, ""))
+
+    assert here.mapping.i_pages.order_at(3) == 2
+    assert untidy(here) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_one_that_the_end_of_the_file_cuts_through_goes_out_in_parts(size: int) -> None:
+    here = large()
+    head = folio_at(here, 0)
+    out = Hand(PageOut(0).run(here, ""))
+    out.until("i_size_read")
+    here.inode.i_size = size  # a truncate that has just begun
+    here.inode.info.fallocend = 0
+
+    out.finish()
+
+    assert swapped(here)[:4] == [f"d{index}" if index < size else None for index in range(4)]
+    assert here.mapping.i_pages.slots[size:4] == [None] * (4 - size)
+    assert head.freed
+    assert untidy(here) == []
+
+
+def test_what_fallocate_has_reserved_behind_the_end_is_not_cut_off() -> None:
+    here = large()
+    here.inode.info.fallocend = 4
+    out = Hand(PageOut(0).run(here, ""))
+    out.until("i_size_read")
+    here.inode.i_size = 1
+    out.finish()
+
+    assert here.mapping.i_pages.order_at(3) == 2
+
+
+def test_without_consecutive_slots_it_goes_out_in_parts() -> None:
+    here = large()
+    run(PageOut(0).run(here, ""), failing=[("folio_alloc_swap", 1)])
+
+    assert swapped(here)[:4] == ["d0", "d1", "d2", "d3"]
+    assert untidy(here) == []
+
+
+def test_a_part_for_which_there_is_no_slot_stays() -> None:
+    here = large()
+    run(PageOut(0).run(here, ""), failing=[("folio_alloc_swap", 1), ("folio_alloc_swap", 3)])
+
+    assert swapped(here)[:4] == ["d0", None, "d2", "d3"]
+    assert (folio_at(here, 1).dirty, folio_at(here, 1).lru, folio_at(here, 1).refcount) == (True, True, 1)
+    assert untidy(here) == []
+
+
+def test_one_that_cannot_be_split_stays_as_it_is() -> None:
+    here = large()
+    head = folio_at(here, 0)
+    out = Hand(PageOut(0).run(here, ""), failing=[("folio_alloc_swap", 1)])
+    out.until("can_split_folio")
+    run(folio_get(head), F)
+    out.finish()
+
+    assert folio_at(here, 3) is head
+    assert (head.order, head.dirty, head.lru) == (2, True, True)
+    run(folio_put(head), F)
+    assert untidy(here) == []
