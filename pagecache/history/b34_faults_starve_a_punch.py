@@ -15,11 +15,7 @@ Fix: 8e205f779d14 ("fix faulting into a hole, not taking i_mutex", 3.16): a faul
 the puncher's stack; one that looked before may slip in once.  And b1a366500bd5 ("fix splicing from a hole while it's
 punched"): a hole punch makes a single sweep.
 
-Before these was f00cdc6df7d7, B35 of the catalogue: the fault released the mmap_lock and waited for the inode's lock.
-Lockdep objected, because write() may hold an inode's lock when its buffer faults.  That cannot be shown here, and with
-one file it cannot deadlock: who writes holds the lock, so nobody punches, so its own fault does not wait.  Nor with
-several: each waiter saw the punch of a file whose lock the next one took afterwards, and that is no circle.
-<20140725142546.GB4844@dhcp22.suse.cz>
+Before these was f00cdc6df7d7, which is B35.
 
 Here the fault does not wait.  Left out: that the punch goes round; so it ends, but F fills the hole again and again
 until it does, and that is what the promise is about.

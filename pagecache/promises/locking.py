@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pagecache.folio import FOLIO_LOCK_RANK, Folio
 from pagecache.locks import LOCK_ORDER, SpinLock
+from pagecache.operations import FAULTS, Poke
 from pagecache.promises.promise import Watcher
 
 if TYPE_CHECKING:
@@ -50,17 +51,36 @@ class OrderWatcher(Watcher):
     together, except folios' in ascending order of their index (folio_lock(): "if they are in the same
     address_space, they must be in order of ascending index").  A trylock cannot be waited for, so its
     order does not matter.
+
+    write(2) holds an ``i_rwsem`` while its buffer faults.  The model's buffers do not, so every fault counts as one
+    that somebody has entered with an ``i_rwsem``.
     """
 
     waits_only = True
     sees_classes = True  # it asks the task that is about to take the step
 
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.operations: dict[int, Operation] = {}
+        """By task, what it does."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        del number
+        self.operations[task.number] = operation
+
+    def key(self) -> Hashable:
+        return ()  # what each task does is part of every point
+
     def before(self, task: Task, step: Step) -> str | None:
-        if step.ready is None or not task.held or step.target is None:
+        if step.ready is None or step.target is None:
             return None
         rank = RANKS.get(step.target[0])
         if rank is None:
             return None
+        if not rank and isinstance(self.operations.get(task.number), (*FAULTS, Poke)):
+            return (
+                f"{task} takes {LOCK_ORDER[rank]} in {step}, in a page fault; write(2) holds one when its buffer faults"
+            )
         for held in task.held:
             held_rank: int = held.rank  # type: ignore[attr-defined]
             if held_rank > rank:

@@ -4,7 +4,7 @@ import pytest
 from watched import Watched
 
 from pagecache.locks import RwSemaphore, SpinLock, acquire
-from pagecache.operations import Collapse, Mincore
+from pagecache.operations import Collapse, Load, Mincore, Operation, PinWrite, Poke, Store, Touch, Truncate
 from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
 from pagecache.step import Step, Wait
 
@@ -65,6 +65,22 @@ def test_locks_from_the_inside_out() -> None:
     assert run.before("task", taking(run.world.inode.i_rwsem)) == (
         "task takes i_rwsem in take(i_rwsem) while it holds i_mmap_rwsem; i_mmap_rwsem comes after i_rwsem"
     )
+
+
+@pytest.mark.parametrize("operation", [Load(0), Store(0), Touch(0), PinWrite(0), Poke(0)], ids=repr)
+def test_a_fault_is_entered_with_an_inode_lock(operation: Operation) -> None:
+    run = Watched(OrderWatcher)
+    run.call("task", operation)
+    assert run.before("task", taking(run.world.mapping.i_mmap_rwsem)) is None
+    assert run.before("task", taking(run.world.inode.i_rwsem)) == (
+        "task takes i_rwsem in take(i_rwsem), in a page fault; write(2) holds one when its buffer faults"
+    )
+
+
+def test_a_system_call_is_not() -> None:
+    run = Watched(OrderWatcher)
+    run.call("task", Truncate(0))
+    assert run.before("task", taking(run.world.inode.i_rwsem)) is None
 
 
 def test_a_trylock_in_any_order() -> None:
