@@ -201,12 +201,12 @@ async def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> None:
 
 async def __filemap_remove_folio(xas: XaState, mapping: AddressSpace, folio: Folio) -> None:
     """``__filemap_remove_folio()``: empty the slots, under the ``xa_lock``; the references are the caller's to drop."""
+    if mapping.regular is not None and folio.order == mapping.hpage_pmd_order:
+        mapping.regular.count_thps(-1)  # filemap_unaccount_folio()
     xas_set_order(xas, folio.index, folio.order)
     await xas_store(xas, None)
     folio.mapping = None
     mapping.nrpages -= folio.nr_pages
-    if mapping.regular is not None and folio.order == mapping.hpage_pmd_order:
-        mapping.regular.count_thps(-1)  # filemap_unaccount_folio()
 
 
 async def mapping_seek_hole_data(mapping: AddressSpace, start: int, end: int, whence: int) -> int | str:

@@ -54,12 +54,12 @@ async def _remove_mapping(mapping: AddressSpace, folio: Folio) -> bool:
     file = regular(mapping)
     shadow = ValueEntry(SHADOWS + file.evictions)  # workingset_eviction()
     file.evictions += 1
+    if folio.order == mapping.hpage_pmd_order:
+        file.count_thps(-1)  # filemap_unaccount_folio()
     xas_set_order(xas, folio.index, folio.order)
     await xas_store(xas, shadow)
     folio.mapping = None
     mapping.nrpages -= folio.nr_pages
-    if folio.order == mapping.hpage_pmd_order:
-        file.count_thps(-1)  # filemap_unaccount_folio()
     folio.refcount = 1
     folio.frozen_by = None
     await xas_unlock_irq(xas)

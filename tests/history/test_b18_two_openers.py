@@ -1,14 +1,8 @@
-"""B18's second half, 55fc0d917467 ("mm, thp: lock filemap when truncating page cache", 5.16), is none here.
+"""B18's second half, 55fc0d917467 ("mm, thp: lock filemap when truncating page cache"), is none in today's page cache.
 
-Two tasks open a file for writing; both see its huge page, and truncate the page cache at the same time.  Until 5.16:
-
- 1. first: removes the huge page, node after node.
- 2. second: finds it in a slot that is still there, at an index in its middle; find_get_entries() returns the tail page.
- 3. second: waits for the lock, and passes the tail to truncate_inode_page(): VM_BUG_ON_PAGE(PageTail(page)).
-
-The lock in do_dentry_open() keeps the second out.  By now nothing depends on it: a huge page is one multi-index entry
-(6b24ca4a1a8d, "mm: Use multi-index entries in the page cache", 5.17), whose sibling slots a walk skips; and lookups
-return folios.
+Nothing depends on the lock in do_dentry_open() any more: a huge page is one multi-index entry (6b24ca4a1a8d, "mm: Use
+multi-index entries in the page cache", 5.17), whose sibling slots a walk skips; and lookups return folios.  What it was
+before is in ``test_b18_tail.py``.
 """
 
 from __future__ import annotations
