@@ -95,7 +95,7 @@ def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -
     nr = 1 << order
     huge_pages = draw.many(
         Span.HUGE_PAGE,
-        _exactly(draw, features, "huge_pages") or ANOTHER_HUGE_PAGE[: PAGES_MAX // nr],
+        (_exactly(draw, features, "huge_pages") or ANOTHER_HUGE_PAGE)[: PAGES_MAX // nr],
         lambda _, states: _huge_page(draw, nr, features, states, backing),
         [like.pages[start : start + nr] for start in range(0, len(like.pages), nr)],
         DATA * nr,

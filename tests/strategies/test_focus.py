@@ -73,6 +73,18 @@ def test_a_focus_has_its_operations_and_features_only() -> None:
         assert all(vma.missing for vma in value.world.vmas)
 
 
+def test_as_many_huge_pages_as_fit_into_a_world() -> None:
+    draw = RandomDraw(Random(0))
+    focus = Focus((Load,), {"huge_pages": (2, 4), "hpage_order": (1, 2, 3)})
+
+    worlds = {
+        (world.hpage_order, len(world.pages) >> world.hpage_order)
+        for world in (focused(draw, "k", focus).world for _ in range(300))
+    }
+
+    assert worlds == {(1, 2), (1, 4), (2, 2), (3, 1)}
+
+
 def test_a_focus_can_have_operations_with_all_their_arguments() -> None:
     world = WorldSpec(("hole", "data", "hole", "data"), size=4)
     draw = RandomDraw(Random(0))
