@@ -7,6 +7,7 @@ whatever was found is found again by one process with the seed that is told with
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import multiprocessing
 import signal
@@ -20,6 +21,7 @@ from typing import Final
 
 from fuzz.campaign import Campaign
 from fuzz.errors import HarnessError
+from fuzz.search.estimates import LeftOfMany
 from fuzz.subject import Subject
 from pagecache.history import Focus
 
@@ -114,7 +116,8 @@ class _Together:
 
     def listen(self) -> None:
         """Wait a little for messages, and add up what has been told."""
-        for receiver in wait(list(self.receivers), LOOK_EVERY):
+        ready = wait(list(self.receivers), LOOK_EVERY)
+        for receiver in ready:
             assert isinstance(receiver, Connection)
             try:
                 message = receiver.recv()
@@ -129,7 +132,8 @@ class _Together:
             self.told[self.receivers[receiver]] = campaign
             if ended:
                 del self.receivers[receiver]
-        self._add_up()
+        if ready:
+            self._add_up()
 
     def _add_up(self) -> None:
         whole = Campaign(findings=self.campaign.findings, focused=self.campaign.focused)
@@ -157,7 +161,7 @@ def _work(alone: Callable[..., Campaign], sender: Connection, receivers: Sequenc
     def tell(campaign: Campaign) -> None:
         nonlocal last, known
         if time.monotonic() - last > TELL_EVERY or len(campaign.findings) > known:
-            sender.send((campaign, False))
+            sender.send((dataclasses.replace(campaign, left=LeftOfMany()), False))  # that is asked for in the end
             last, known = time.monotonic(), len(campaign.findings)
 
     message: tuple[Campaign, bool] | Exception

@@ -15,11 +15,12 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, exp, fsum, inf, log
-from statistics import median_low
 from typing import Any, Final
 
 __all__ = ["Left", "LeftOfMany", "log_mean", "pct_runs", "rule_of_three", "unseen_share"]
@@ -111,27 +112,37 @@ class Left:
 class LeftOfMany:
     """What is left of all the programs that could be made, and of a typical one.
 
+    Its memory does not grow with the number of programs: a campaign may run for days.
+
     Args:
         programs: how many were tried.
         pairs: by reads-from pair (:func:`fuzz.search.behaviour.reads_of_others`), how many of them have shown it.
-        sizes: by program, how many tasks and choices it had, and the logarithm of an estimate of its schedules.
+        tasks: by number of tasks, how many programs had so many.
+        choices: likewise.
+        spaces: by decimal logarithm of an estimate of the schedules, in hundredths, how many programs have so many.
     """
 
     programs: int = 0
     pairs: Counter[Hashable] = field(default_factory=Counter)
-    sizes: list[tuple[int, int, float]] = field(default_factory=list)
+    tasks: Counter[int] = field(default_factory=Counter)
+    choices: Counter[int] = field(default_factory=Counter)
+    spaces: Counter[int] = field(default_factory=Counter)
 
     def note(self, pairs: Iterable[Hashable], tasks: int, choices: int, log_space: float) -> None:
         """A program has been tried."""
         self.programs += 1
         self.pairs.update(pairs)
-        self.sizes.append((tasks, choices, log_space))
+        self.tasks[tasks] += 1
+        self.choices[choices] += 1
+        self.spaces[round(100 * log_space / log(10))] += 1
 
     def add(self, other: LeftOfMany) -> None:
         """Another search has tried other programs."""
         self.programs += other.programs
         self.pairs.update(other.pairs)
-        self.sizes += other.sizes
+        self.tasks.update(other.tasks)
+        self.choices.update(other.choices)
+        self.spaces.update(other.spaces)
 
     @property
     def new_pairs(self) -> float:
@@ -141,20 +152,19 @@ class LeftOfMany:
     @property
     def log10_schedules(self) -> float:
         """Of the median program."""
-        return median_low(size[2] for size in self.sizes) / log(10) if self.sizes else 0.0
+        return _median(self.spaces) / 100 if self.spaces else 0.0
 
     @property
     def pct_runs(self) -> tuple[int, ...]:
         """Of a program with the median numbers of tasks and choices."""
-        if not self.sizes:
+        if not self.programs:
             return ()
-        tasks = median_low(size[0] for size in self.sizes)
-        choices = median_low(size[1] for size in self.sizes)
+        tasks, choices = _median(self.tasks), _median(self.choices)
         return tuple(pct_runs(tasks, choices, depth) for depth in DEPTHS)
 
     def lines(self) -> list[str]:
         """In words, if none of them has failed."""
-        if not self.sizes:
+        if not self.programs:
             return []
         risk, size = rule_of_three(self.programs), _power(self.log10_schedules)
         return [
@@ -172,6 +182,13 @@ class LeftOfMany:
             "log10_schedules": round(self.log10_schedules, 2),
             "pct_runs": list(self.pct_runs),
         }
+
+
+def _median(counts: Counter[int]) -> int:
+    """The lower median of numbers, given how many there are of each."""
+    middle = (counts.total() + 1) // 2
+    numbers = sorted(counts)
+    return numbers[bisect_left(list(itertools.accumulate(counts[number] for number in numbers)), middle)]
 
 
 def _power(log10: float) -> str:

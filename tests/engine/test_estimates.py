@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from statistics import mean
+from statistics import mean, median_low
 
+import hypothesis.strategies as st
 import pytest
 import toys
 from every_schedule import every_schedule
+from hypothesis import given
 from test_portfolio import random_program
 
 from fuzz.campaign import Campaign
 from fuzz.engine import direct
-from fuzz.search.estimates import Left, LeftOfMany, log_mean, pct_runs, rule_of_three, unseen_share
+from fuzz.search.estimates import DEPTHS, Left, LeftOfMany, log_mean, pct_runs, rule_of_three, unseen_share
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.profile import Profile
 from fuzz.search.policies.urw import Urw
@@ -93,6 +95,19 @@ def test_what_is_left_of_all_programs() -> None:
         "log10_schedules": 20.0,
         "pct_runs": [10, 368, 14720],
     }
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 200), st.floats(0, 50)), min_size=1), st.integers(0, 30))
+def test_the_typical_program_is_the_median_of_all_searches(sizes: list[tuple[int, int, float]], first: int) -> None:
+    one, other = LeftOfMany(), LeftOfMany()
+    for number, size in enumerate(sizes):
+        (one if number < first else other).note("", *size)
+    one.add(other)
+
+    tasks, choices, spaces = (median_low(column) for column in zip(*sizes, strict=True))
+    assert one.pct_runs == tuple(pct_runs(tasks, choices, depth) for depth in DEPTHS)
+    assert one.log10_schedules == pytest.approx(spaces / math.log(10), abs=0.006)
+    assert one.programs == len(sizes)
 
 
 def test_a_campaign_counts_what_is_left() -> None:
