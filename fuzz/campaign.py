@@ -1,8 +1,9 @@
 """The default search: programs from the strategies, many schedules of each from all policies.
 
-Each program gets its sequential run, which tells where its tasks touch the same things, the sequential run in
-the other order, and then a few more by the other policies in turn: many if two operations could meet in it as hardly
-any have before (:mod:`fuzz.search.rare`), few if not.  Every run counts as one schedule.
+Each program gets its sequential run, which tells where its tasks touch the same things, the same once more with one
+call failing (:mod:`fuzz.search.failing`), the sequential run in the other order, and then a few more by the other
+policies in turn: many if two operations could meet in it as hardly any have before (:mod:`fuzz.search.rare`), few if
+not.  Every run counts as one schedule.
 
 The first programs are about a collapse, most of them.  When these are through, it is time to look elsewhere: a third
 of the later programs are drawn where real bugs have been (the foci of the museum), most of the others have no
@@ -25,6 +26,7 @@ from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.search.behaviour import possible_reads_of_others, reads_of_others
 from fuzz.search.draws import RandomDraw
 from fuzz.search.estimates import LeftOfMany
+from fuzz.search.failing import Failing, can_fail
 from fuzz.search.meetings import CANDIDATES, Meetings
 from fuzz.search.policies import POLICIES
 from fuzz.search.policies.canonical import Canonical
@@ -36,7 +38,7 @@ from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
 from pagecache.history import HISTORY, Focus
 from pagecache.promises.sometimes import SightingsWatcher
-from strategies.case import Case, Failure
+from strategies.case import Case
 from strategies.cases import focused, swarmed
 from strategies.grammar import Draw
 from strategies.worlds import ANY, Features
@@ -215,7 +217,7 @@ def schedules(
         left: gets what the programs show of how much is left.
     """
     draw, name = RandomDraw(random), subject.kernel.name
-    rare, met = Rare(), Meetings()
+    rare, met, failing = Rare(), Meetings(), Failing()
     for number in itertools.count():
         later = focus is None and number >= EARLY
         here = _where_bugs_were(draw) if later else focus
@@ -231,7 +233,8 @@ def schedules(
             yield from ((case, portfolio.next_run()) for _ in range(PATIENCE))
             continue
         shares = (1.0, 0.5) if here and here.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
-        yield from schedules_of(subject, case, random, reached, shares=shares, left=left, rare=rare if later else None)
+        seen, failed = (rare if later else None), (None if focus else failing)
+        yield from schedules_of(subject, case, random, reached, shares=shares, left=left, rare=seen, failing=failed)
 
 
 def _where_bugs_were(draw: Draw) -> Focus | None:
@@ -256,6 +259,7 @@ def schedules_of(
     shares: tuple[float, float] = (FAILURES_SHARE, SECOND_FAILURE_SHARE),
     left: LeftOfMany | None = None,
     rare: Rare | None = None,
+    failing: Failing | None = None,
 ) -> Iterator[tuple[Case, Run]]:
     """The schedules of one program, each with its case (some have an injected failure, and some of those another)."""
     sightings: list[SightingsWatcher] = []
@@ -265,6 +269,11 @@ def schedules_of(
     if sequential.history is None or sequential.verdict.outcome is not Outcome.HELD:
         return
     profile = Profile.of(sequential.history, kinds_of(case.program.tasks))
+    failure = failing.choose(sequential, random) if failing else None
+    if failure:
+        failed_case = dataclasses.replace(case, failures=(failure,))
+        execution = subject.execution(failed_case)
+        yield failed_case, direct.run(execution, Canonical(execution))
     if random.random() < shares[0]:
         case = _with_a_failure(case, sequential, random)
         if random.random() < shares[1]:
@@ -306,16 +315,5 @@ def schedules_of(
 
 def _with_a_failure(case: Case, sequential: Run, random: Random) -> Case:
     """``case`` with one more of the calls failing that can fail in its sequential run."""
-    assert sequential.history is not None
-    visits: dict[tuple[str, str], int] = {}
-    can_fail: list[Failure] = []
-    for event in sequential.history.events:
-        if event.step is None:
-            continue
-        name, call = sequential.names[event.task], event.step.call
-        visits[name, call] = visits.get((name, call), 0) + 1
-        if event.step.fails and Failure(name, call, visits[name, call]) not in case.failures:
-            can_fail.append(Failure(name, call, visits[name, call]))
-    if not can_fail:
-        return case
-    return dataclasses.replace(case, failures=(*case.failures, random.choice(can_fail)))
+    found = [failure for failure, _ in can_fail(sequential) if failure not in case.failures]
+    return dataclasses.replace(case, failures=(*case.failures, random.choice(found))) if found else case

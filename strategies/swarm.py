@@ -76,7 +76,18 @@ MISSING_PAGES: Final[tuple[Kind, ...]] = (
 OTHER_EVENTS: Final[tuple[Kind, ...]] = (Load, Poke, PageOut, UffdRegister, UffdContinue, UffdWriteProtect)
 FILE: Final[tuple[Kind, ...]] = (Read, Write, SeekHole, SeekData, Stat, Truncate, PunchHole, Fallocate, Load)
 MAPPINGS: Final[tuple[Kind, ...]] = (Load, Store, Mincore, Munmap, PinWrite, Truncate, PunchHole, PageOut, Migrate)
-RECLAIM: Final[tuple[Kind, ...]] = (Load, Write, PageOut, Swapoff, Migrate, Split, MemoryFailure, Khugepaged, Truncate)
+RECLAIM: Final[tuple[Kind, ...]] = (
+    Load,
+    Write,
+    Fallocate,
+    PageOut,
+    Swapoff,
+    Migrate,
+    Split,
+    MemoryFailure,
+    Khugepaged,
+    Truncate,
+)
 WRITERS: Final[tuple[Kind, ...]] = (Read, Write, Load, Store, OpenWrite, CloseWrite, Writeback, Truncate, PageOut)
 
 THEMES: Final[dict[str, tuple[tuple[Kind, ...], ...]]] = {

@@ -1,0 +1,64 @@
+"""Which calls have failed how often: each place that can fail is to fail now and then.
+
+A call that fails is one choice more, in the order of the schedule as good as in any other: most mistakes in what comes
+after it need nobody else.  So in each program one call fails in the sequential order, the one of its places that has
+failed least in the whole search.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Final, NamedTuple
+
+from fuzz.engine.run import Run
+from strategies.case import Failure
+
+__all__ = ["ENOUGH", "Failing", "Place", "can_fail"]
+
+ENOUGH: Final = 40
+"""A place that has failed so often is left to chance."""
+
+
+class Place(NamedTuple):
+    """A call of a kind of operation, which can fail."""
+
+    operation: str
+    call: str
+
+
+def can_fail(run: Run) -> list[tuple[Failure, Place]]:
+    """The calls of a recorded run that can fail, each with its place."""
+    assert run.history is not None
+    doing: dict[int, str] = {}
+    visits: Counter[tuple[str, str]] = Counter()
+    found = []
+    for event in run.history.events:
+        if event.kind == "call":
+            doing[event.task] = type(event.operation).__name__
+        if event.step is None:
+            continue
+        name, call = run.names[event.task], event.step.call
+        visits[name, call] += 1
+        if event.step.fails:
+            found.append((Failure(name, call, visits[name, call]), Place(doing[event.task], call)))
+    return found
+
+
+class Failing:
+    """How often each place has failed in a search."""
+
+    __slots__ = ("_failed",)
+
+    def __init__(self) -> None:
+        self._failed: Counter[Place] = Counter()
+
+    def choose(self, run: Run, random: Random) -> Failure | None:
+        """The call that fails next: at the place that has failed least.  ``None`` if all have failed ENOUGH."""
+        found = [(failure, place) for failure, place in can_fail(run) if self._failed[place] < ENOUGH]
+        if not found:
+            return None
+        least = min(self._failed[place] for _, place in found)
+        failure, place = random.choice([one for one in found if self._failed[one[1]] == least])
+        self._failed[place] += 1
+        return failure
