@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from questions import never
 from stepping import Hand, K, folio_at, run, steps, untidy, world
 
 from pagecache.fault import access
 from pagecache.folio import folio_get, folio_put
 from pagecache.memory_failure import memory_failure
-from pagecache.operations import Operation, PageOut, PinWrite, Stat, UffdZeropage
+from pagecache.operations import Collapse, Operation, PageOut, PinWrite, Stat, Truncate, UffdZeropage
 from pagecache.step import Task
 from pagecache.syscalls import shmem_fallocate
 from pagecache.vmscan import reclaim_folio
@@ -190,6 +191,12 @@ def test_one_that_the_end_of_the_file_cuts_through_goes_out_in_parts(size: int) 
     assert here.mapping.i_pages.slots[size:4] == [None] * (4 - size)
     assert head.freed
     assert untidy(here) == []
+
+
+def test_a_truncate_returns_beside_a_collapse_behind_the_end_and_its_swapout() -> None:
+    threads = (Truncate(1),), (Collapse(0), PageOut(0))
+
+    assert never("linux-2026-mended", WorldSpec(vmas=(VmaSpec(),)), *threads, promise="no_livelock") > 1_000
 
 
 def test_what_fallocate_has_reserved_behind_the_end_is_not_cut_off() -> None:
