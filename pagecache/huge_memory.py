@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from pagecache.folio import Folio, folio_put, folio_ref_freeze, folio_trylock, folio_unlock, vm_bug_on_folio
+from pagecache.folio import (
+    Folio,
+    folio_put,
+    folio_ref_freeze,
+    folio_trylock,
+    folio_unlock,
+    vm_bug_on_folio,
+)
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, up_read
 from pagecache.rmap import try_to_unmap
 from pagecache.shmem_charge import shmem_uncharge_6_6
-from pagecache.step import step
+from pagecache.step import Task, step
 from pagecache.xarray import (
     Entry,
     XaState,
@@ -22,7 +29,7 @@ from pagecache.xarray import (
     xas_unlock_irq,
 )
 
-__all__ = ["split_folio", "split_huge_pages"]
+__all__ = ["part_of", "split_folio", "split_huge_pages", "try_folio_split"]
 
 
 async def split_huge_pages(mapping: AddressSpace, index: int, order: int) -> None:
@@ -62,9 +69,7 @@ async def split_folio(
         Empty; ``"EAGAIN"`` if somebody else holds a reference; ``"EBUSY"`` if it has left the cache; ``"ENOMEM"``
         without memory for the nodes.
 
-    Leaves out: migration entries (a file's pages are simply unmapped and faulted in again), the deferred split queue,
-    splits into parts of several orders (folio_split(), since 6.15: truncate_inode_partial_folio() leaves large what
-    lies apart from the cut).
+    Leaves out: migration entries (a file's pages are simply unmapped and faulted in again), the deferred split queue.
     """
     if folio.mapping is None:
         return "EBUSY"
@@ -106,16 +111,7 @@ async def split_folio(
     dropped = 0
     nr = 1 << new_order
     for offset in range(folio.nr_pages - nr, 0, -nr):
-        tail = mapping.memory.new_folio(new_order)
-        tail.index = folio.index + offset
-        tail.pages = folio.pages[offset : offset + nr]
-        tail.mapping = mapping
-        tail.uptodate = folio.uptodate
-        tail.dirty = folio.dirty
-        tail.swapbacked = folio.swapbacked
-        tail.lru = folio.lru
-        tail.locked_by = current
-        current.held.append(tail)
+        tail = part_of(mapping, folio, folio.index + offset, new_order, current)
         tails.append(tail)
         if tail.index >= end:
             # Behind the end of the file: it leaves the cache, and the references it would have had.
@@ -148,3 +144,31 @@ async def split_folio(
         await folio_unlock(tails[position])
         await folio_put(tails[position])
     return ""
+
+
+async def try_folio_split(mapping: AddressSpace, folio: Folio, first: int, behind: int) -> str:
+    """``try_folio_split()`` of a locked large folio of which ``first`` up to ``behind`` is to go: into pages.
+
+    So it was until 6.15, and is in all kernels here that do not say otherwise: try_folio_split_6_15() leaves large what
+    lies apart from the cuts.
+
+    Returns:
+        What split_folio() returns.
+    """
+    del first, behind
+    return await mapping.kernel.split_folio(mapping, folio)  # type: ignore[no-any-return]
+
+
+def part_of(mapping: AddressSpace, folio: Folio, index: int, order: int, current: Task) -> Folio:
+    """``__split_folio_to_order()``: a folio of its own for a part of one that is being split, locked as that is."""
+    part = mapping.memory.new_folio(order)
+    part.index = index
+    part.pages = folio.pages[index - folio.index : index - folio.index + part.nr_pages]
+    part.mapping = mapping
+    part.uptodate = folio.uptodate
+    part.dirty = folio.dirty
+    part.swapbacked = folio.swapbacked
+    part.lru = folio.lru
+    part.locked_by = current
+    current.held.append(part)
+    return part

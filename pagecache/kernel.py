@@ -69,6 +69,8 @@ class Kernel:
     try_to_unmap: KernelFunction
     unmap_mapping_folio: KernelFunction
     split_folio: KernelFunction
+    try_folio_split: KernelFunction
+    folio_split: KernelFunction
     migrate_folio: KernelFunction
     folio_migrate_mapping: KernelFunction
     xas_descend: KernelFunction

@@ -41,8 +41,9 @@ from pagecache.collapse.scan import (
 from pagecache.fault import finish_fault, shmem_fault
 from pagecache.fault_around import filemap_map_pages
 from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
+from pagecache.folio_split import folio_split
 from pagecache.gup import gup_fast
-from pagecache.huge_memory import split_folio
+from pagecache.huge_memory import split_folio, try_folio_split
 from pagecache.kernel import Kernel
 from pagecache.memory_failure import shmem_error_remove_folio
 from pagecache.mended import create_range as mended_create_range
@@ -136,6 +137,8 @@ LINUX_6_2: Final = Kernel(
     try_to_unmap=try_to_unmap,
     unmap_mapping_folio=unmap_mapping_folio,
     split_folio=split_folio,
+    try_folio_split=try_folio_split,
+    folio_split=folio_split,
     migrate_folio=migrate_folio_6_6,
     folio_migrate_mapping=folio_migrate_mapping,
     xas_descend=xas_descend,

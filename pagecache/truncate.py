@@ -54,7 +54,7 @@ async def truncate_inode_partial_folio(mapping: AddressSpace, folio: Folio, star
         folio.set_page_at(index, ZERO)
     if folio.order == 0:
         return True
-    error = await mapping.kernel.split_folio(mapping, folio)
+    error = await mapping.kernel.try_folio_split(mapping, folio, first, behind)
     if not error:
         return True
     if mapping.regular is not None:

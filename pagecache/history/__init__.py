@@ -54,6 +54,7 @@ from pagecache.history import (
     b41_copied_page_not_dirty,
     b42_copied_page_not_freed,
     b43_pages_beyond_the_folio,
+    b44_split_in_the_wrong_place,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -106,6 +107,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b41_copied_page_not_dirty.BUG,
     b42_copied_page_not_freed.BUG,
     b43_pages_beyond_the_folio.BUG,
+    b44_split_in_the_wrong_place.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

@@ -344,7 +344,7 @@ MAPPING_MUTANTS: Final = (
         "huge_memory.py",
         "flag",
         """
--        tail.uptodate = folio.uptodate
+-    part.uptodate = folio.uptodate
 """,
     ),
     Mutant(
@@ -352,8 +352,8 @@ MAPPING_MUTANTS: Final = (
         "huge_memory.py",
         "flag",
         """
--        tail.pages = folio.pages[offset : offset + nr]
-+        tail.pages = folio.pages[:nr]
+-    part.pages = folio.pages[index - folio.index : index - folio.index + part.nr_pages]
++    part.pages = folio.pages[: part.nr_pages]
 """,
     ),
     Mutant(

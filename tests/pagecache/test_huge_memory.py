@@ -5,13 +5,17 @@ from stepping import Hand, K, contents, folio_at, run, snapshot, steps, untidy, 
 
 from pagecache.fault import access
 from pagecache.filemap import filemap_get_entry
-from pagecache.folio import folio_get, folio_lock, folio_put
+from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock
+from pagecache.folio_split import folio_split, try_folio_split_6_15
+from pagecache.history.b44_split_in_the_wrong_place import BUG
 from pagecache.huge_memory import split_folio, split_huge_pages
 from pagecache.inode import shmem_recalc_inode
+from pagecache.kernel import Kernel
 from pagecache.step import KernelBug, Task
 from pagecache.world import VmaSpec, World, WorldSpec
 
 B = Task("B", 1)
+FOLIO_SPLIT = BUG.fixed
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +25,7 @@ def _fresh_tasks() -> None:
         task.held.clear()
 
 
-def huge(size: int = 4, kernel: str = "linux-6.4") -> World:
+def huge(size: int = 4, kernel: str | Kernel = "linux-6.4") -> World:
     """One huge folio of four pages, locked and referenced by us."""
     pages = tuple("data" if index < size else "hole" for index in range(4))
     here = world(WorldSpec(pages, hpage_order=2, size=size, vmas=(VmaSpec(end=4),)), kernel)
@@ -210,3 +214,93 @@ def test_what_is_small_enough_is_left_alone() -> None:
     assert "folio_trylock(H0)" not in steps(split_huge_pages(here.mapping, 0, 1))
     run(folio_lock(folio_at(here, 0)), B)
     assert "can_split_folio(H0)" not in steps(split_huge_pages(here.mapping, 0, 0))
+
+
+# folio_split(): into parts of several orders.
+
+
+def orders(here: World) -> list[tuple[int, int]]:
+    """By part of the first huge page, where it begins and its order."""
+    return [
+        (entry.index, entry.order)
+        for index, entry in enumerate(here.mapping.i_pages.slots)
+        if isinstance(entry, Folio) and entry.index == index
+    ]
+
+
+@pytest.mark.parametrize(
+    ("split_at", "parts"),
+    [(0, [(0, 0), (1, 0), (2, 1)]), (1, [(0, 0), (1, 0), (2, 1)]), (3, [(0, 1), (2, 0), (3, 0)])],
+)
+def test_only_the_half_with_the_page_is_halved_again(split_at: int, parts: list[tuple[int, int]]) -> None:
+    here = huge()
+    head = folio_at(here, 0)
+
+    error, made = run(folio_split(here.mapping, head, split_at))
+
+    assert error == ""
+    assert [(part.index, part.order) for part in made] == parts == orders(here)
+    assert contents(here) == ["d0", "d1", "d2", "d3"]
+    assert [part.refcount for part in made] == [(1 << part.order) + (part is head) for part in made]
+    assert [part.locked_by for part in made] == [K, None, None]
+    assert K.held == [head]
+
+
+def test_nobody_finds_a_part_in_the_place_of_another_one() -> None:
+    here = huge()
+    split = Hand(folio_split(here.mapping, folio_at(here, 0), 3))
+    while split.pending is not None:
+        for index in range(4):
+            entry = here.mapping.i_pages.entry_at(index)
+            assert isinstance(entry, Folio)
+            assert entry.refcount == 0 or entry.index <= index < entry.next_index
+        split.step()
+
+
+def test_what_is_behind_the_end_leaves_the_cache_with_its_references() -> None:
+    here = huge(size=1)
+    head = folio_at(here, 0)
+
+    error, made = run(folio_split(here.mapping, head, 1))
+
+    assert (error, [part.freed for part in made]) == ("", [False, True, True])
+    assert orders(here) == [(0, 0)]
+    assert here.mapping.nrpages == 1
+
+
+def test_without_memory_it_is_halved_as_often_as_there_was_some() -> None:
+    here = world(WorldSpec(("data",) * 8, hpage_order=3, size=8, vmas=(VmaSpec(end=8),), large=((0, 3),)))
+    run(folio_get(folio_at(here, 0)))
+    run(folio_lock(folio_at(here, 0)))
+
+    error, made = run(folio_split(here.mapping, folio_at(here, 0), 7), failing=[("xas_try_split", 2)])
+
+    assert error == "ENOMEM"
+    assert [(part.index, part.order) for part in made] == [(0, 2), (4, 2)] == orders(here)
+    assert contents(here) == [f"d{index}" for index in range(8)]
+
+
+def test_with_a_reference_of_somebody_it_is_not_split() -> None:
+    here = huge()
+    run(folio_get(folio_at(here, 0)), B)
+
+    assert run(folio_split(here.mapping, folio_at(here, 0), 1)) == ("EAGAIN", [])
+
+
+@pytest.mark.parametrize(
+    ("first", "behind", "parts"),
+    [
+        (0, 1, [(0, 0), (1, 0), (2, 1)]),
+        (1, 3, [(0, 0), (1, 0), (2, 0), (3, 0)]),
+        (3, 4, [(0, 1), (2, 0), (3, 0)]),
+        (2, 4, [(0, 1), (2, 0), (3, 0)]),
+    ],
+)
+def test_a_truncation_cuts_at_both_ends(first: int, behind: int, parts: list[tuple[int, int]]) -> None:
+    here = huge(kernel=FOLIO_SPLIT)
+    assert run(try_folio_split_6_15(here.mapping, folio_at(here, 0), first, behind)) == ""
+
+    assert orders(here) == parts
+    run(folio_unlock(folio_at(here, 0)))
+    run(folio_put(folio_at(here, 0)))
+    assert untidy(here) == []
