@@ -5,30 +5,25 @@ from __future__ import annotations
 from pagecache.folio import (
     Folio,
     folio_put,
-    folio_ref_freeze,
     folio_try_get,
     folio_trylock,
     folio_unlock,
     vm_bug_on_folio,
 )
-from pagecache.huge_memory import part_of
+from pagecache.huge_memory import finish_split, freeze_to_split, part_of, settle
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, up_read
-from pagecache.rmap import try_to_unmap
-from pagecache.shmem_charge import shmem_uncharge_6_6
 from pagecache.step import step
 from pagecache.xarray import (
     XaState,
     xas_destroy,
-    xas_load,
-    xas_lock_irq,
     xas_set_order,
     xas_store,
     xas_try_split,
     xas_unlock_irq,
 )
 
-__all__ = ["folio_split", "try_folio_split_6_15", "unfreeze_parts"]
+__all__ = ["folio_split", "frozen_half", "split_unmapped_folio", "try_folio_split_6_15"]
 
 
 async def try_folio_split_6_15(mapping: AddressSpace, folio: Folio, first: int, behind: int) -> str:
@@ -37,10 +32,10 @@ async def try_folio_split_6_15(mapping: AddressSpace, folio: Folio, first: int, 
     The second one is only tried: the range has been zeroed.
     """
     end = folio.next_index
-    error, parts = await mapping.kernel.folio_split(mapping, folio, first)
+    error, parts = await folio_split(mapping, folio, first)
     if error or behind == end:
-        return error  # type: ignore[no-any-return]
-    folio2: Folio = next(part for part in parts if part.index <= behind < part.next_index)
+        return error
+    folio2 = next(part for part in parts if part.index <= behind < part.next_index)
     got = await folio_try_get(folio2)
     if not got:
         return ""
@@ -48,7 +43,7 @@ async def try_folio_split_6_15(mapping: AddressSpace, folio: Folio, first: int, 
         locked = await folio_trylock(folio2)
         if locked:
             if folio2.order and folio2.mapping is mapping:
-                await mapping.kernel.folio_split(mapping, folio2, behind)
+                await folio_split(mapping, folio2, behind)
             await folio_unlock(folio2)
     await folio_put(folio2)
     return ""
@@ -72,55 +67,61 @@ async def folio_split(mapping: AddressSpace, folio: Folio, split_at: int) -> tup
     vm_bug_on_folio(folio.locked_by is not current, folio, f"split by {current} without its lock")
     size = await i_size_read(inode)
     end = max(size, inode.info.fallocend)
-    await step("can_split_folio", folio, target=("refcount", folio.number))
-    if folio.refcount != folio.mapcount + folio.nr_pages + 1:
-        await up_read(mapping.i_mmap_rwsem)
-        return "EAGAIN", []
-    await try_to_unmap(mapping, folio, rmap_locked=True)
     xas = XaState(mapping.i_pages, folio.index)
-    await xas_lock_irq(xas)
-    entry = await xas_load(xas)
-    frozen = False
-    if entry is folio:
-        frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
+    frozen = await freeze_to_split(mapping, folio, xas)
     if not frozen:
-        await xas_unlock_irq(xas)
         await up_read(mapping.i_mmap_rwsem)
         return "EAGAIN", []
-
-    # __split_unmapped_folio(): the tree first.  What a folio loses it keeps here until it is unfrozen, since until then
-    # nobody can look at it.
     huge = folio.order == mapping.hpage_pmd_order
-    parts, orders = [folio], [folio.order]
+    parts: list[Folio] = [folio]
+    orders = [folio.order]
+    await mapping.kernel.split_unmapped_folio(xas, mapping, parts, orders, split_at)
+    error = xas.error
+    dropped = await _unfreeze_parts(xas, mapping, parts, orders, end)
+    await xas_unlock_irq(xas)
+    await xas_destroy(xas)
+    await finish_split(mapping, parts[1:], dropped, was_huge=huge and len(parts) > 1)
+    return error, parts
+
+
+async def split_unmapped_folio(
+    xas: XaState, mapping: AddressSpace, parts: list[Folio], orders: list[int], split_at: int
+) -> None:
+    """``__split_unmapped_folio()``: halve a frozen folio in the tree, then the half with the cut, and so on.
+
+    What a folio loses it keeps here until it is unfrozen, since until then nobody can look at it.
+
+    Args:
+        xas: a cursor; in the error ENOMEM if a node was missing.
+        mapping: the file.
+        parts: the folio; the others are added, in the order of their indices.
+        orders: of the parts, that they are going to have.
+        split_at: the index of the page that gets a folio of its own.
+    """
+    folio = parts[0]
     cut = 0
     while orders[cut]:
         order = orders[cut]
         xas_set_order(xas, parts[cut].index, order - 1)
         await xas_try_split(xas, folio, order)
         if xas.error:
-            break
-        half = part_of(mapping, folio, parts[cut].index + (1 << order - 1), order - 1, current)
-        half.refcount = 0
-        half.frozen_by = current
+            return
+        half = frozen_half(mapping, folio, parts[cut].index + (1 << order - 1), order - 1)
         parts.insert(cut + 1, half)
         orders[cut : cut + 1] = [order - 1, order - 1]
         cut += split_at >= half.index
-    error = xas.error
-    dropped = await unfreeze_parts(xas, mapping, parts, orders, end)
-    await xas_unlock_irq(xas)
-    await xas_destroy(xas)
-    if mapping.regular is not None:
-        mapping.regular.count_thps(-(huge and len(parts) > 1))
-    elif dropped:
-        await shmem_uncharge_6_6(inode, dropped)
-    await up_read(mapping.i_mmap_rwsem)
-    for position in range(1, len(parts)):
-        await folio_unlock(parts[position])
-        await folio_put(parts[position])
-    return error, parts
 
 
-async def unfreeze_parts(xas: XaState, mapping: AddressSpace, parts: list[Folio], orders: list[int], end: int) -> int:
+def frozen_half(mapping: AddressSpace, folio: Folio, index: int, order: int) -> Folio:
+    """A part of a folio that is being split; nobody can get a reference to it as yet."""
+    assert folio.frozen_by is not None
+    half = part_of(mapping, folio, index, order, folio.frozen_by)
+    half.refcount = 0
+    half.frozen_by = folio.frozen_by
+    return half
+
+
+async def _unfreeze_parts(xas: XaState, mapping: AddressSpace, parts: list[Folio], orders: list[int], end: int) -> int:
     """The rest of __folio_split() under the ``xa_lock``: unfreeze each part and store it in its place, the head last.
 
     Args:
@@ -138,7 +139,7 @@ async def unfreeze_parts(xas: XaState, mapping: AddressSpace, parts: list[Folio]
         part = parts[position]
         nr = 1 << orders[position]
         await step("folio_ref_unfreeze", part, nr + 1, target=("refcount", part.number), writes=True)
-        _settle(part, orders[position])
+        settle(part, orders[position])
         if part.index < end:
             # Its siblings are there already, and lead to the slot that is stored.
             xas_set_order(xas, part.index, 0)
@@ -151,13 +152,5 @@ async def unfreeze_parts(xas: XaState, mapping: AddressSpace, parts: list[Folio]
             mapping.nrpages -= nr
             dropped += nr
     await step("folio_ref_unfreeze", parts[0], (1 << orders[0]) + 1, target=("refcount", parts[0].number), writes=True)
-    _settle(parts[0], orders[0])
+    settle(parts[0], orders[0])
     return dropped
-
-
-def _settle(folio: Folio, order: int) -> None:
-    """A frozen folio gets its order, and the references of the page cache and of who splits."""
-    folio.order = order
-    folio.pages = folio.pages[: folio.nr_pages]
-    folio.refcount = folio.nr_pages + 1
-    folio.frozen_by = None

@@ -29,7 +29,7 @@ from pagecache.xarray import (
     xas_unlock_irq,
 )
 
-__all__ = ["part_of", "split_folio", "split_huge_pages", "try_folio_split"]
+__all__ = ["finish_split", "freeze_to_split", "part_of", "settle", "split_folio", "split_huge_pages", "try_folio_split"]
 
 
 async def split_huge_pages(mapping: AddressSpace, index: int, order: int) -> None:
@@ -84,19 +84,8 @@ async def split_folio(
     # Sampled once: "EOF may change from under us, but nothing behind it can come into use".
     size = await i_size_read(inode)
     end = max(size, inode.info.fallocend)
-    await step("can_split_folio", folio, target=("refcount", folio.number))
-    if folio.refcount != folio.mapcount + folio.nr_pages + 1:
-        await up_read(mapping.i_mmap_rwsem)
-        await xas_destroy(xas)
-        return "EAGAIN"
-    await try_to_unmap(mapping, folio, rmap_locked=True)
-    await xas_lock_irq(xas)
-    entry = await xas_load(xas)
-    frozen = False
-    if entry is folio:
-        frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
+    frozen = await freeze_to_split(mapping, folio, xas)
     if not frozen:
-        await xas_unlock_irq(xas)
         await up_read(mapping.i_mmap_rwsem)
         await xas_destroy(xas)
         return "EAGAIN"
@@ -129,21 +118,58 @@ async def split_folio(
             tail.refcount += 1
             folio_list.append(tail)
     await step("folio_ref_unfreeze", folio, nr + 1, target=("refcount", folio.number), writes=True)
-    folio.pages = folio.pages[:nr]
-    folio.order = new_order
-    folio.refcount = nr + 1
-    folio.frozen_by = None
+    settle(folio, new_order)
     await xas_unlock_irq(xas)
+    await finish_split(mapping, tails, dropped, was_huge=(len(tails) + 1) << new_order == 1 << mapping.hpage_pmd_order)
+    return ""
+
+
+async def freeze_to_split(mapping: AddressSpace, folio: Folio, xas: XaState) -> bool:
+    """``__folio_split()`` up to ``__split_unmapped_folio()``: unmap the folio and freeze it, under the ``xa_lock``.
+
+    Returns:
+        Whether it is frozen, and the lock held; if not somebody else has a reference, or it has left the cache.
+    """
+    await step("can_split_folio", folio, target=("refcount", folio.number))
+    if folio.refcount != folio.mapcount + folio.nr_pages + 1:
+        return False
+    await try_to_unmap(mapping, folio, rmap_locked=True)
+    await xas_lock_irq(xas)
+    entry = await xas_load(xas)
+    frozen = False
+    if entry is folio:
+        frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
+    if not frozen:
+        await xas_unlock_irq(xas)
+    return frozen
+
+
+async def finish_split(mapping: AddressSpace, others: list[Folio], dropped: int, *, was_huge: bool) -> None:
+    """The end of ``__folio_split()``, without the ``xa_lock``: account, and let go of all parts but the first.
+
+    Args:
+        mapping: the file; its ``i_mmap_rwsem`` is released.
+        others: the parts, in the order in which they are unlocked.
+        dropped: how many pages have left the cache.
+        was_huge: did the folio have PMD order?
+    """
     if mapping.regular is not None:
-        mapping.regular.count_thps(-((len(tails) + 1) << new_order == 1 << mapping.hpage_pmd_order))
+        mapping.regular.count_thps(-was_huge)
     elif dropped:
         # Of 6.6 whatever the kernel: the older one must come before nrpages falls, as it did in __split_huge_page().
-        await shmem_uncharge_6_6(inode, dropped)
+        await shmem_uncharge_6_6(mapping.host, dropped)
     await up_read(mapping.i_mmap_rwsem)
-    for position in range(len(tails)):
-        await folio_unlock(tails[position])
-        await folio_put(tails[position])
-    return ""
+    for position in range(len(others)):
+        await folio_unlock(others[position])
+        await folio_put(others[position])
+
+
+def settle(folio: Folio, order: int) -> None:
+    """A frozen folio gets its order, and the references of the page cache and of who splits."""
+    folio.order = order
+    folio.pages = folio.pages[: folio.nr_pages]
+    folio.refcount = folio.nr_pages + 1
+    folio.frozen_by = None
 
 
 async def try_folio_split(mapping: AddressSpace, folio: Folio, first: int, behind: int) -> str:

@@ -70,7 +70,7 @@ class Kernel:
     unmap_mapping_folio: KernelFunction
     split_folio: KernelFunction
     try_folio_split: KernelFunction
-    folio_split: KernelFunction
+    split_unmapped_folio: KernelFunction
     migrate_folio: KernelFunction
     folio_migrate_mapping: KernelFunction
     xas_descend: KernelFunction

@@ -41,7 +41,7 @@ from pagecache.collapse.scan import (
 from pagecache.fault import finish_fault, shmem_fault
 from pagecache.fault_around import filemap_map_pages
 from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
-from pagecache.folio_split import folio_split
+from pagecache.folio_split import split_unmapped_folio
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio, try_folio_split
 from pagecache.kernel import Kernel
@@ -138,7 +138,7 @@ LINUX_6_2: Final = Kernel(
     unmap_mapping_folio=unmap_mapping_folio,
     split_folio=split_folio,
     try_folio_split=try_folio_split,
-    folio_split=folio_split,
+    split_unmapped_folio=split_unmapped_folio,
     migrate_folio=migrate_folio_6_6,
     folio_migrate_mapping=folio_migrate_mapping,
     xas_descend=xas_descend,

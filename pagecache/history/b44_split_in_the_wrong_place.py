@@ -24,94 +24,44 @@ from __future__ import annotations
 
 from typing import Final
 
-from pagecache.folio import Folio, folio_put, folio_ref_freeze, folio_unlock, vm_bug_on_folio
-from pagecache.folio_split import try_folio_split_6_15, unfreeze_parts
+from pagecache.folio import Folio
+from pagecache.folio_split import frozen_half, try_folio_split_6_15
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.huge_memory import part_of
-from pagecache.inode import AddressSpace, i_size_read
+from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_2026_MENDED
-from pagecache.locks import down_read, up_read
 from pagecache.operations import Load, PunchHole, Read, Truncate
-from pagecache.rmap import try_to_unmap
-from pagecache.shmem_charge import shmem_uncharge_6_6
-from pagecache.step import step
 from pagecache.world import VmaSpec, WorldSpec
-from pagecache.xarray import (
-    XaState,
-    xas_destroy,
-    xas_load,
-    xas_lock_irq,
-    xas_set_order,
-    xas_try_split,
-    xas_unlock_irq,
-)
+from pagecache.xarray import XaState, xas_set_order, xas_try_split
 
 __all__ = ["BUG"]
 
 
-async def folio_split(mapping: AddressSpace, folio: Folio, split_at: int) -> tuple[str, list[Folio]]:
-    """``folio_split()``: halve a locked large folio, then the half with page ``split_at``, until that is a small folio.
+async def split_unmapped_folio(
+    xas: XaState, mapping: AddressSpace, parts: list[Folio], orders: list[int], split_at: int
+) -> None:
+    """``__split_unmapped_folio()``: halve a frozen folio in the tree, then the half with the cut, and so on.
 
-    The caller has one reference.
+    What a folio loses it keeps here until it is unfrozen, since until then nobody can look at it.
 
-    Returns:
-        Empty, or an error as of split_folio(); ``"ENOMEM"`` if it was not halved as often as it should.  And the parts.
-
-    Leaves out: migration entries, the deferred split queue.
+    Args:
+        xas: a cursor; in the error ENOMEM if a node was missing.
+        mapping: the file.
+        parts: the folio; the others are added, in the order of their indices.
+        orders: of the parts, that they are going to have.
+        split_at: the index of the page that gets a folio of its own.
     """
-    if folio.mapping is None:
-        return "EBUSY", []
-    inode = mapping.host
-    current = await down_read(mapping.i_mmap_rwsem)
-    vm_bug_on_folio(folio.locked_by is not current, folio, f"split by {current} without its lock")
-    size = await i_size_read(inode)
-    end = max(size, inode.info.fallocend)
-    await step("can_split_folio", folio, target=("refcount", folio.number))
-    if folio.refcount != folio.mapcount + folio.nr_pages + 1:
-        await up_read(mapping.i_mmap_rwsem)
-        return "EAGAIN", []
-    await try_to_unmap(mapping, folio, rmap_locked=True)
-    xas = XaState(mapping.i_pages, folio.index)
-    await xas_lock_irq(xas)
-    entry = await xas_load(xas)
-    frozen = False
-    if entry is folio:
-        frozen = await folio_ref_freeze(folio, 1 + folio.nr_pages)
-    if not frozen:
-        await xas_unlock_irq(xas)
-        await up_read(mapping.i_mmap_rwsem)
-        return "EAGAIN", []
-
-    # __split_unmapped_folio(): the tree first.  What a folio loses it keeps here until it is unfrozen, since until then
-    # nobody can look at it.
-    huge = folio.order == mapping.hpage_pmd_order
-    parts, orders = [folio], [folio.order]
+    folio = parts[0]
     cut = 0
     while orders[cut]:
         order = orders[cut]
         xas_set_order(xas, parts[cut].index, order - 1)
         await xas_try_split(xas, parts[cut], order)
         if xas.error:
-            break
-        half = part_of(mapping, folio, parts[cut].index + (1 << order - 1), order - 1, current)
-        half.refcount = 0
-        half.frozen_by = current
+            return
+        half = frozen_half(mapping, folio, parts[cut].index + (1 << order - 1), order - 1)
         parts.insert(cut + 1, half)
         orders[cut : cut + 1] = [order - 1, order - 1]
         cut += split_at >= half.index
-    error = xas.error
-    dropped = await unfreeze_parts(xas, mapping, parts, orders, end)
-    await xas_unlock_irq(xas)
-    await xas_destroy(xas)
-    if mapping.regular is not None:
-        mapping.regular.count_thps(-(huge and len(parts) > 1))
-    elif dropped:
-        await shmem_uncharge_6_6(inode, dropped)
-    await up_read(mapping.i_mmap_rwsem)
-    for position in range(1, len(parts)):
-        await folio_unlock(parts[position])
-        await folio_put(parts[position])
-    return error, parts
 
 
 BUG: Final = Bug(
@@ -122,7 +72,7 @@ BUG: Final = Bug(
         summary="a folio that is being split is found in the place of another one",
         source="without 577a1f495fd7",
         try_folio_split=try_folio_split_6_15,
-        folio_split=folio_split,
+        split_unmapped_folio=split_unmapped_folio,
     ),
     fixed=LINUX_2026_MENDED.replace(
         name="linux-2026-folio-split",
