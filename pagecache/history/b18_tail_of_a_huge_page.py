@@ -233,46 +233,40 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
 
 
 async def do_dentry_open(mapping: AddressSpace) -> None:
-    """``do_dentry_open()`` with FMODE_WRITE: if there are huge pages in the cache, drop all pages."""
-    await get_write_access(mapping)
-    thps = await filemap_nr_thps(mapping)
-    if thps:
-        await unmap_mapping_range(mapping, 0, INFINITY)
-        await truncate_inode_pages(mapping)
+    """``do_dentry_open()`` with FMODE_WRITE, without a lock."""
+    await open_and_drop(mapping, locked=False, tails=False)
 
 
 async def do_dentry_open_5_16(mapping: AddressSpace) -> None:
     """``do_dentry_open()`` of 55fc0d917467, under the ``invalidate_lock``."""
-    await get_write_access(mapping)
-    thps = await filemap_nr_thps(mapping)
-    if thps:
-        await down_write(regular(mapping).invalidate_lock)
-        await unmap_mapping_range(mapping, 0, INFINITY)
-        await truncate_inode_pages(mapping)
-        await up_write(regular(mapping).invalidate_lock)
+    await open_and_drop(mapping, locked=True, tails=False)
 
 
 async def do_dentry_open_hugh(mapping: AddressSpace) -> None:
     """``do_dentry_open()`` without a lock, and without the assertion: what Hugh Dickins expected to be enough."""
-    await get_write_access(mapping)
-    thps = await filemap_nr_thps(mapping)
-    if thps:
-        await unmap_mapping_range(mapping, 0, INFINITY)
-        await truncate_inode_pages(mapping, tails=True)
+    await open_and_drop(mapping, locked=False, tails=True)
 
 
 async def do_dentry_open_both(mapping: AddressSpace) -> None:
     """``do_dentry_open()`` with the lock, and without the assertion."""
+    await open_and_drop(mapping, locked=True, tails=True)
+
+
+async def open_and_drop(mapping: AddressSpace, *, locked: bool, tails: bool) -> None:
+    """``do_dentry_open()``: if there are huge pages in the cache, drop all pages."""
     await get_write_access(mapping)
     thps = await filemap_nr_thps(mapping)
-    if thps:
+    if not thps:
+        return
+    if locked:
         await down_write(regular(mapping).invalidate_lock)
-        await unmap_mapping_range(mapping, 0, INFINITY)
-        await truncate_inode_pages(mapping, tails=True)
+    await unmap_mapping_range(mapping, 0, INFINITY)
+    await truncate_inode_pages(mapping, tails=tails)
+    if locked:
         await up_write(regular(mapping).invalidate_lock)
 
 
-async def truncate_inode_pages(mapping: AddressSpace, *, tails: bool = False) -> None:
+async def truncate_inode_pages(mapping: AddressSpace, *, tails: bool) -> None:
     """``truncate_inode_pages()`` of 5.15, of the whole file.
 
     The first pass has head pages, wherever it finds them (delete_from_page_cache_batch()); the second one has pages,

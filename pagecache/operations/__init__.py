@@ -26,7 +26,7 @@ from pagecache.operations.file import (
     Write,
     Writeback,
 )
-from pagecache.operations.mapping import FAULTS, Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
+from pagecache.operations.mapping import ACCESSES, FAULTS, Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
 from pagecache.operations.memory import MemoryFailure, Migrate, PageOut, Split, Swapoff
 from pagecache.operations.operation import Operation, Result
 from pagecache.operations.uffd import (
@@ -41,6 +41,7 @@ from pagecache.operations.uffd import (
 from pagecache.userfaultfd import EVENT
 
 __all__ = [
+    "ACCESSES",
     "EVENT",
     "FAULTS",
     "OPERATIONS",

@@ -12,7 +12,7 @@ from pagecache.operations.operation import Operation, Result
 from pagecache.syscalls import do_munmap, mincore
 from pagecache.world import BACKINGS, World
 
-__all__ = ["FAULTS", "Load", "Mincore", "Munmap", "PinWrite", "Poke", "Store", "Touch"]
+__all__ = ["ACCESSES", "FAULTS", "Load", "Mincore", "Munmap", "PinWrite", "Poke", "Store", "Touch"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -131,3 +131,6 @@ class Munmap(Operation):
 
 FAULTS: Final = (Load, Store, Touch, PinWrite)
 """Whatever touches a page through a mapping and waits for the userfaultfd if it must; a Poke stays asleep there."""
+
+ACCESSES: Final = (*FAULTS, Poke)
+"""Whatever touches a page through a mapping."""

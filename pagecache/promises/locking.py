@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pagecache.folio import FOLIO_LOCK_RANK, Folio
 from pagecache.locks import LOCK_ORDER, SpinLock
-from pagecache.operations import FAULTS, Poke
+from pagecache.operations import ACCESSES
 from pagecache.promises.promise import Watcher
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class OrderWatcher(Watcher):
         rank = RANKS.get(step.target[0])
         if rank is None:
             return None
-        if not rank and isinstance(self.operations.get(task.number), (*FAULTS, Poke)):
+        if not rank and isinstance(self.operations.get(task.number), ACCESSES):
             return (
                 f"{task} takes {LOCK_ORDER[rank]} in {step}, in a page fault; write(2) holds one when its buffer faults"
             )

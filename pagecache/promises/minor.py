@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from pagecache.folio import Folio
 from pagecache.mm import Vma
-from pagecache.operations import FAULTS, Operation, Poke, Result
+from pagecache.operations import ACCESSES, Operation, Result
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
@@ -41,7 +41,7 @@ class MinorWatcher(Watcher):
 
     def called(self, task: Task, number: int, operation: Operation) -> None:
         del number
-        if isinstance(operation, (*FAULTS, Poke)):
+        if isinstance(operation, ACCESSES):
             self.faulting[task.number] = operation.vma
 
     def after(self, task: Task, step: Step) -> str | None:

@@ -85,8 +85,11 @@ class WriteProtectWatcher(Watcher):
         return f"{task} has written to index {index} through {vma}, which is write-protected there, without an event"
 
     def key(self) -> Hashable:
-        pending = (*sorted(self.protecting.items()), None, *sorted(self.ending.items()))
-        return frozenset(self.protected), tuple(each and (each[0], frozenset(each[1])) for each in pending)
+        # What each task does is part of every point, and so is what that may end.
+        return (
+            frozenset(self.protected),
+            tuple((number, frozenset(pages)) for number, pages in sorted(self.protecting.items())),
+        )
 
     def _ended_by(self, operation: Operation) -> set[Page]:
         """The pages whose protection ``operation`` takes away."""
