@@ -10,7 +10,7 @@ from pagecache.folio import (
     folio_unlock,
     vm_bug_on_folio,
 )
-from pagecache.huge_memory import finish_split, freeze_to_split, part_of, settle
+from pagecache.huge_memory import finish_split, freeze_to_split, part_of, settle, try_folio_split
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, up_read
 from pagecache.step import step
@@ -29,8 +29,11 @@ __all__ = ["folio_split", "frozen_half", "split_unmapped_folio", "try_folio_spli
 async def try_folio_split_6_15(mapping: AddressSpace, folio: Folio, first: int, behind: int) -> str:
     """``try_folio_split()`` since 7460b470a131 (6.15), with the second cut of truncate_inode_partial_folio().
 
-    The second one is only tried: the range has been zeroed.
+    The second one is only tried: the range has been zeroed.  Into pages as before where the file system has no large
+    folios, and this one is of CONFIG_READ_ONLY_THP_FOR_FS (``non_uniform_split_supported()``).
     """
+    if mapping.regular is not None and not mapping.regular.large_folios:
+        return await try_folio_split(mapping, folio, first, behind)
     end = folio.next_index
     error, parts = await folio_split(mapping, folio, first)
     if error or behind == end:

@@ -175,8 +175,7 @@ def settle(folio: Folio, order: int) -> None:
 async def try_folio_split(mapping: AddressSpace, folio: Folio, first: int, behind: int) -> str:
     """``try_folio_split()`` of a locked large folio of which ``first`` up to ``behind`` is to go: into pages.
 
-    So it was until 6.15, and is in all kernels here that do not say otherwise: try_folio_split_6_15() leaves large what
-    lies apart from the cuts.
+    So it was until 6.15; since then try_folio_split_6_15() leaves large what lies apart from the cuts.
 
     Returns:
         What split_folio() returns.

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.folio import Folio
-from pagecache.folio_split import frozen_half, try_folio_split_6_15
+from pagecache.folio_split import frozen_half
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_2026_MENDED
@@ -71,15 +71,9 @@ BUG: Final = Bug(
         name="b44-split-in-the-wrong-place",
         summary="a folio that is being split is found in the place of another one",
         source="without 577a1f495fd7",
-        try_folio_split=try_folio_split_6_15,
         split_unmapped_folio=split_unmapped_folio,
     ),
-    fixed=LINUX_2026_MENDED.replace(
-        name="linux-2026-folio-split",
-        summary="2026 mended; truncate and hole punching leave large what lies apart from the cuts",
-        source="577a1f495fd7",
-        try_folio_split=try_folio_split_6_15,
-    ),
+    fixed=LINUX_2026_MENDED,
     fix="577a1f495fd7",
     release="7.0",
     minimum=Minimum(tasks=2, operations=2, deviations=1),

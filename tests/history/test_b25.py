@@ -17,7 +17,7 @@ BUG = HISTORY_BY_NAME["b25-sibling-became-a-node"]
 
 def split_under_a_reader(kernel: Kernel, visit: int) -> Verdict:
     """Collapse; then Read(5) up to its ``visit``-th load of a slot, then all of the hole punch, which splits."""
-    program = named(((Collapse(0), PunchHole(7)), (Read(5),)))
+    program = named(((Collapse(0), PunchHole(0)), (Read(5),)))
     execution = Subject(kernel).execution(Case(kernel.name, BUG.focus.worlds[0], program))
     while runnable := execution.runnable():
         pending = execution.pending[1]

@@ -34,6 +34,7 @@ DIFFERENCES = {
             "shmem_swap_alloc_folio",
             "migrate_folio",
             "shmem_uncharge",
+            "try_folio_split",
         },
     ),
 }
