@@ -59,12 +59,15 @@ async def folio_split(mapping: AddressSpace, folio: Folio, split_at: int) -> tup
     lookup that finds it in a slot of another part spins.
 
     Returns:
-        Empty, or an error as of split_folio(); ``"ENOMEM"`` if it was not halved as often as it should.  And the parts.
+        Empty, or an error as of split_folio(); ``"ENOMEM"`` if it was not halved as often as it should, ``"EINVAL"`` if
+        the page is not in it.  And the parts.
 
     Leaves out: migration entries, the deferred split queue.
     """
     if folio.mapping is None:
         return "EBUSY", []
+    if not folio.index <= split_at < folio.next_index:
+        return "EINVAL", []
     inode = mapping.host
     current = await down_read(mapping.i_mmap_rwsem)
     vm_bug_on_folio(folio.locked_by is not current, folio, f"split by {current} without its lock")

@@ -58,6 +58,7 @@ from pagecache.mended import regular as mended_regular
 from pagecache.mended import seek as mended_seek
 from pagecache.mended import set_huge_pmd as mended_set_huge_pmd
 from pagecache.mended import setattr as mended_setattr
+from pagecache.mended import split as mended_split
 from pagecache.mended import unregister as mended_unregister
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.mprotect import uffd_wp_range
@@ -259,6 +260,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     migrate_folio=mended_migrate.migrate_folio,
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
     shmem_swap_alloc_folio=shmem_swap_alloc_folio,
+    split_unmapped_folio=mended_split.split_unmapped_folio,
 )
 
 LINUX_2026_WRITABLE: Final = LINUX_2026_MENDED.replace(

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pagecache import folio_split
 from pagecache.folio import Folio
 from pagecache.folio_split import frozen_half
 from pagecache.history.bug import Bug, Focus, Minimum
@@ -73,7 +74,12 @@ BUG: Final = Bug(
         source="without 577a1f495fd7",
         split_unmapped_folio=split_unmapped_folio,
     ),
-    fixed=LINUX_2026_MENDED,
+    fixed=LINUX_2026_MENDED.replace(
+        name="linux-2026-folio-split",
+        summary="2026 mended, but a split without memory stops halfway",
+        source="577a1f495fd7",
+        split_unmapped_folio=folio_split.split_unmapped_folio,
+    ),
     fix="577a1f495fd7",
     release="7.0",
     minimum=Minimum(tasks=2, operations=2, deviations=1),
