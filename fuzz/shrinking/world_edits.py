@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from fuzz.shrinking.naming import canonical, threads_of, with_threads
-from fuzz.shrinking.program_edits import fewer_operations
+from fuzz.shrinking.program_edits import fewer_operations, swapped_tasks
 from pagecache.operations import Collapse, Operation
 from pagecache.world import HUGE, Large, VmaSpec, WorldSpec
 from strategies.case import Case
@@ -225,7 +226,11 @@ def _with_vma(case: Case, others: Callable[[VmaSpec], Iterator[VmaSpec]]) -> Ite
 
 
 def already_done(case: Case) -> Iterator[Case]:
-    """An operation less, and one thing in the world as it may have left it: a page punched, a VMA registered."""
-    for without in fewer_operations(case):
+    """An operation less, and one thing in the world as it may have left it: a page punched, a VMA registered.
+
+    Or another task begins: whoever ran first did so for that operation's sake.
+    """
+    less = list(fewer_operations(case))
+    for without in itertools.chain(less, *map(swapped_tasks, less)):
         yield from other_pages(without)
         yield from other_vmas(without)
