@@ -13,7 +13,7 @@ than two.  Visits beyond the third are counted in powers of two, so that a loop 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from fuzz.search.fingerprint import Fingerprinter
 from fuzz.search.shape import UnfitError
 from pagecache.step import Target
 
-__all__ = ["Behaviours", "Seen", "end_of", "possible_reads_of_others", "reads_of_others"]
+__all__ = ["Behaviours", "Seen", "end_of", "reads_of_others"]
 
 
 VISITS: Final = 3
@@ -140,23 +140,6 @@ def reads_of_others(history: History) -> set[Hashable]:
         if writes:
             written[target] = (number, here)
     return pairs
-
-
-def possible_reads_of_others(history: History) -> set[Hashable]:
-    """As reads_of_others(), but in any order: each write, and each access of the same by another task."""
-    writers: defaultdict[Target, set[tuple[int, _Site]]] = defaultdict(set)
-    users: defaultdict[Target, set[tuple[int, _Site]]] = defaultdict(set)
-    for number, here, target, writes in _accesses(history):
-        users[target].add((number, here))
-        if writes:
-            writers[target].add((number, here))
-    return {
-        (written, taken)
-        for target, some in writers.items()
-        for writer, written in some
-        for user, taken in users[target]
-        if user != writer
-    }
 
 
 def _accesses(history: History) -> Iterator[tuple[int, _Site, Target, bool]]:

@@ -2,9 +2,9 @@
 
 A truncate that has no memory for a moment:
 
- 1. shmem_undo_range() from page s on: a huge folio begins before s.  truncate_inode_partial_folio() zeroes it from s on,
-    and folio_split() halves it; then xas_try_split() needs a node, with GFP_NOWAIT, and gets none: ENOMEM.  "Non-uniform
-    split can handle ENOMEM": what has been halved stays so.
+ 1. shmem_undo_range() from page s on: a huge folio begins before s.  truncate_inode_partial_folio() zeroes it from s
+    on, and folio_split() halves it; then xas_try_split() needs a node, with GFP_NOWAIT, and gets none: ENOMEM.
+    "Non-uniform split can handle ENOMEM": what has been halved stays so.
  2. The folio that was to be split ends before s by now, if s was in its second half.  It could not be split, so
     shmem_undo_range() goes on from folio_next_index(): behind it, but before s.
  3. The second pass finds the other half, and splits that.  Its first part is a page in front of s: "we split a page,
@@ -33,7 +33,7 @@ __all__ = ["split_unmapped_folio"]
 async def split_unmapped_folio(
     xas: XaState, mapping: AddressSpace, parts: list[Folio], orders: list[int], split_at: int
 ) -> None:
-    """``__split_unmapped_folio()``: halve a frozen folio in the tree, then the half with the cut, and so on; or nothing.
+    """``__split_unmapped_folio()``: halve a frozen folio, then the half with the cut, and so on; or not at all.
 
     Args:
         xas: a cursor; in the error ENOMEM if there is no memory.

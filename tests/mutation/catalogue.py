@@ -6,6 +6,7 @@ from typing import Final
 
 from collapse_mutants import COLLAPSE_MUTANTS
 from fault_around_mutants import FAULT_AROUND_MUTANTS
+from folio_split_mutants import FOLIO_SPLIT_MUTANTS
 from huge_pmd_mutants import HUGE_PMD_MUTANTS
 from khugepaged_mutants import KHUGEPAGED_MUTANTS
 from lookup_mutants import LOOKUP_MUTANTS
@@ -25,6 +26,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *LOOKUP_MUTANTS,
     *SHMEM_MUTANTS,
     *MAPPING_MUTANTS,
+    *FOLIO_SPLIT_MUTANTS,
     *FAULT_AROUND_MUTANTS,
     *HUGE_PMD_MUTANTS,
     *SWAP_MUTANTS,
