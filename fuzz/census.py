@@ -28,7 +28,7 @@ from pagecache.kernel import Kernel
 from strategies.case import Case, Program
 from strategies.enumeration import WORLDS, every_program, without_an_operation
 
-__all__ = ["Census", "Failing", "Line", "programs_of_census"]
+__all__ = ["Census", "FailingAlike", "Line", "programs_of_census"]
 
 SAVE_EVERY: Final = 10.0  # seconds: what an interruption may cost
 FORMAT: Final = 1
@@ -54,7 +54,7 @@ class Line(NamedTuple):
     limit: str
 
 
-class Failing(NamedTuple):
+class FailingAlike(NamedTuple):
     """Programs that fail in the same way, and of which no smaller one does.
 
     Args:
@@ -148,7 +148,7 @@ class Census:
         pool = stack.enter_context(context.Pool(jobs, _begin_work, (self.subject, self.cases, self.bound)))
         return pool.imap_unordered(_work, left)
 
-    def failing(self) -> list[Failing]:
+    def failing(self) -> list[FailingAlike]:
         """The different failures: by signature, and by the shape of the smallest programs that show it."""
         failed: dict[tuple[Any, Program], set[Signature]] = {
             (self.cases[number].world, self.cases[number].program): set(line.failures)
@@ -164,7 +164,7 @@ class Census:
             for signature in line.failures:
                 if signature not in inherited:
                     found.setdefault((signature, _shape(case.program)), []).append(case)
-        return [Failing(*key, len(cases), cases[0]) for key, cases in sorted(found.items())]
+        return [FailingAlike(*key, len(cases), cases[0]) for key, cases in sorted(found.items())]
 
     def save(self) -> None:
         """Write the file, if there is one.

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from fuzz.census import Census, Failing, programs_of_census
+from fuzz.census import Census, FailingAlike, programs_of_census
 from fuzz.commands.options import Chosen, common_options, kernel_option, open_entry
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import Progress, progress
@@ -221,7 +221,7 @@ def _leave_census(census: Census, seconds: float, *, as_json: bool) -> NoReturn:
     leave(status, text, whole, as_json=as_json)
 
 
-def _list_of(failing: list[Failing]) -> str:
+def _list_of(failing: list[FailingAlike]) -> str:
     """A heading for each promise, below it a line for each shape."""
     lines: list[str] = []
     for signature, group in itertools.groupby(failing, lambda one: one.signature):

@@ -69,11 +69,11 @@ __all__ = [
     "Accessing",
     "Collapsing",
     "Continuing",
-    "Failing",
     "Looking",
     "Mapping",
     "Migrating",
     "Pinning",
+    "Poisoning",
     "Reclaiming",
     "Splitting",
     "Supplying",
@@ -473,7 +473,7 @@ class Splitting(Behaviour):
             yield cell._replace(content=HOLE)
 
 
-class Failing(Behaviour):
+class Poisoning(Behaviour):
     """A memory error: what was in the page is lost, and says so; it never reads as zeroes or as a hole.
 
     Atomic for who has the page mapped; read(2), write(2) and faults may fail from the first moment on.
@@ -526,7 +526,7 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Store: Accessing,
     PageOut: Reclaiming,
     Swapoff: Unswapping,
-    MemoryFailure: Failing,
+    MemoryFailure: Poisoning,
     PinWrite: Pinning,
     Migrate: Migrating,
     Split: Splitting,

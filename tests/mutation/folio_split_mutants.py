@@ -41,6 +41,7 @@ FOLIO_SPLIT_MUTANTS: Final = (
              mapping.nrpages -= nr
 -            dropped += nr
 """,
+        equivalent="since 6.6 shmem_uncharge() only recalculates, and who truncates does so at the end anyway",
     ),
     Mutant(
         "folio-split-leaves-a-reference-to-what-it-dropped",
