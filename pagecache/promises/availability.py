@@ -15,6 +15,7 @@ from pagecache.collapse.scan import SCAN_PAGE_COMPOUND, no_read_only_thp_for_fs
 from pagecache.folio import Folio
 from pagecache.operations import Collapse, Operation, Result
 from pagecache.promises.promise import Watcher
+from pagecache.pte import MARKER_UFFD_WP
 from pagecache.step import Task
 from pagecache.world import World
 
@@ -30,7 +31,8 @@ class UndisturbedCollapseWatcher(Watcher):
 
     A regular file must not be open for writing, and no page dirty.  Where it ends with a PMD, the mapping must not be
     registered for WP events: the page table is kept then, for its markers, and the collapse that has been made is
-    reported as EINVAL (SCAN_PTE_UFFD_WP).
+    reported as EINVAL (SCAN_PTE_UFFD_WP).  Nor must it have markers of an earlier registration: to register for MISSING
+    events afterwards leaves them where they are (userfaultfd_register_range()), and they are not present.
 
     XX Ranges with holes are left out: whether they may be filled depends on userfaultfd.
 
@@ -72,7 +74,9 @@ class UndisturbedCollapseWatcher(Watcher):
         behind = operation.start + (1 << world.spec.hpage_order)
         if not (vma.alive and vma.start <= operation.start and behind <= vma.end and behind <= world.inode.i_size):
             return False
-        if vma.huge and vma.uffd_wp:
+        entries = [vma.entry(index) for index in range(operation.start, behind)]
+        markers = any(entry is not None and entry.kind == MARKER_UFFD_WP for entry in entries)
+        if vma.huge and (vma.uffd_wp or markers):
             return False
         file = world.mapping.regular
         if file is not None and (file.i_writecount or world.kernel.collapse_regular_file is no_read_only_thp_for_fs):

@@ -5,6 +5,7 @@ from watched import Watched
 
 from pagecache.operations import Collapse, Load
 from pagecache.promises.availability import UndisturbedCollapseWatcher
+from pagecache.pte import MARKER_UFFD_WP, Pte
 from pagecache.world import VmaSpec, WorldSpec
 
 
@@ -67,3 +68,11 @@ def test_a_huge_page_that_is_there_already_is_not_refused() -> None:
     spec = WorldSpec(large=((0, 1),))
 
     assert Watched(UndisturbedCollapseWatcher, spec).do("khugepaged", Collapse(0), "EINVAL") is not None
+
+
+@pytest.mark.parametrize("huge", [False, True])
+def test_markers_of_an_earlier_registration_keep_the_page_table(huge: bool) -> None:
+    run = Watched(UndisturbedCollapseWatcher, WorldSpec(vmas=(VmaSpec(huge=huge),)))
+    run.world.vmas[0].ptes[1] = Pte(None, kind=MARKER_UFFD_WP)
+
+    assert (run.do("khugepaged", Collapse(0), "EINVAL") is None) is huge
