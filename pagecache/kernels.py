@@ -1,7 +1,7 @@
 """The kernels, in the order of their protocols' appearance on the list.
 
-They differ in the collapse of shmem pages, its charge and its scan, and in nothing else: the page cache
-around it is that of 6.6 throughout, so that a verdict is about the protocol.
+They differ in the collapse of shmem pages, its charge and its scan, and in nothing else: the page cache around it is
+that of 6.6, so that a verdict is about the protocol.  That of linux-2026 swaps in, migrates and splits as of 2026.
 """
 
 from __future__ import annotations
