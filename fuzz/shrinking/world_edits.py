@@ -10,7 +10,7 @@ from dataclasses import replace
 from fuzz.shrinking.naming import canonical, threads_of, with_threads
 from fuzz.shrinking.program_edits import fewer_operations, swapped_tasks
 from pagecache.operations import Collapse, Operation
-from pagecache.world import HUGE, Large, VmaSpec, WorldSpec
+from pagecache.world import HUGE, LARGE_STATES, Large, VmaSpec, WorldSpec
 from strategies.case import Case
 
 __all__ = [
@@ -121,6 +121,22 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
         yield replace(case, world=replace(world, pages=pages, vmas=vmas, large=large))
 
 
+def _in_one(case: Case) -> Iterator[Case]:
+    """The pages of each huge page in one large folio, or swapped out or evicted in one entry."""
+    world = case.world
+    nr = 1 << world.hpage_order
+    for first in range(0, world.size - nr + 1, nr):
+        inside = range(first, first + nr)
+        large = [one for one in world.large if one[0] not in inside]
+        for state in (state for state in LARGE_STATES if state in world.states):
+            vmas = world.vmas
+            if state not in ("data", "dirty"):
+                vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one not in inside)) for vma in vmas)
+            pages = (*world.pages[:first], *(state,) * nr, *world.pages[first + nr :])
+            whole = tuple(sorted([*large, (first, world.hpage_order)]))
+            yield replace(case, world=replace(world, pages=pages, vmas=vmas, large=whole))
+
+
 def _has(one: Large, index: int) -> bool:
     first, order = one
     return first <= index < first + (1 << order)
@@ -226,11 +242,13 @@ def _with_vma(case: Case, others: Callable[[VmaSpec], Iterator[VmaSpec]]) -> Ite
 
 
 def already_done(case: Case) -> Iterator[Case]:
-    """An operation less, and one thing in the world as it may have left it: a page punched, a VMA registered.
+    """An operation less, and one thing in the world as it may have left it.
 
-    Or another task begins: whoever ran first did so for that operation's sake.
+    That is a page punched, a huge page made or swapped out, a VMA registered.  Or another task begins: whoever ran
+    first did so for that operation's sake.
     """
     less = list(fewer_operations(case))
     for without in itertools.chain(less, *map(swapped_tasks, less)):
         yield from other_pages(without)
+        yield from _in_one(without)
         yield from other_vmas(without)
