@@ -255,12 +255,8 @@ def schedules(
             yield from ((case, portfolio.next_run()) for _ in range(PATIENCE))
             continue
         shares = (1.0, 0.5) if here and here.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
-        if focus:
-            yield from schedules_of(subject, case, random, reached, shares=shares, left=left)
-        else:
-            most = SCHEDULES_MAX if later else SCHEDULES_EARLY
-            counts = Counts(failing, places, most)
-            yield from schedules_of(subject, case, random, reached, shares=shares, left=left, counts=counts)
+        counts = None if focus else Counts(failing, places, SCHEDULES_MAX if later else SCHEDULES_EARLY)
+        yield from schedules_of(subject, case, random, reached, shares=shares, left=left, counts=counts)
 
 
 def _where_bugs_were(draw: Draw) -> Focus | None:
@@ -328,32 +324,31 @@ def schedules_of(
             continue
         # To look for rare places costs a little; the first runs of each program tell enough.
         is_counted = left is not None and turn == COUNTED
-        is_last_first = counts is not None and not number
+        shows_places = counts is not None and not number
         watched = sightings if number < SIGHTED else None
-        execution = subject.execution(case, record=is_counted or is_last_first, sightings=watched)
+        execution = subject.execution(case, record=is_counted or shows_places, sightings=watched)
         policy: Policy
         if counts and turn == INTERRUPTED:
-            policy = Canonical(execution, counts.places.choose(some, sequential.history, random))
+            policy = Canonical(execution, counts.places.choose(some, profile, random))
         else:
             policy = POLICIES[turn](execution, random, profile)
         run = direct.run(execution, policy)
-        if run.history is not None and left is not None and isinstance(policy, Urw):
-            left.note(reads_of_others(run.history), len(run.names), profile.horizon, policy.log_space)
-        if run.history is not None and is_last_first:
+        if run.history is not None and shows_places:
             some = interruptions(sequential.history, run.history)
+        elif run.history is not None and left is not None and isinstance(policy, Urw):
+            left.note(reads_of_others(run.history), len(run.names), profile.horizon, policy.log_space)
         yield case, run
     if reached is not None:
         for watcher in sightings:
             reached |= watcher.reached
 
 
-def _turns(random: Random, most: int) -> Iterator[str]:
+def _turns(random: Random, most: int) -> tuple[str, ...]:
     """Two interruptions, then one of the SAMPLERS in turn, beginning with any."""
-    samplers = itertools.cycle(SAMPLERS)
-    for _ in range(random.randrange(len(SAMPLERS))):
-        next(samplers)
-    for number in range(most):
-        yield next(samplers) if number % 3 == 2 else INTERRUPTED
+    first = random.randrange(len(SAMPLERS))
+    samplers = (*SAMPLERS[first:], *SAMPLERS[:first])
+    rounds = itertools.chain.from_iterable((INTERRUPTED, INTERRUPTED, sampler) for sampler in itertools.cycle(samplers))
+    return tuple(itertools.islice(rounds, most))
 
 
 def _with_a_failure(case: Case, sequential: Run, random: Random) -> Case:

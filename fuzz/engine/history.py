@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pagecache.operations import Operation, Result
 from pagecache.step import Step
 
-__all__ = ["Event", "History"]
+__all__ = ["Event", "History", "Taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,22 @@ class Event:
     step: Step | None = None
     result: Result | None = None
     deviates: bool = False
+
+
+class Taken(NamedTuple):
+    """A step that was taken.
+
+    Args:
+        task: by whom, the number.
+        operation: the kind of operation that it was part of.
+        visit: which of the task's calls of that name it was, from 1.
+        step: the step itself.
+    """
+
+    task: int
+    operation: str
+    visit: int
+    step: Step
 
 
 @dataclass(slots=True)
@@ -94,6 +111,18 @@ class History:
             self.again += period
         self.apart = True
         self.events[:] = [self.events[position] for position in sorted(keep)]
+
+    def taken(self) -> Iterator[Taken]:
+        """The steps, in order."""
+        doing = [""] * len(self.names)
+        visits: Counter[tuple[int, str]] = Counter()
+        for event in self.events:
+            task, step = event.task, event.step
+            if event.kind == "call":
+                doing[task] = type(event.operation).__name__
+            if step is not None:
+                visits[task, step.call] += 1
+                yield Taken(task, doing[task], visits[task, step.call], step)
 
     def lines(self) -> list[str]:
         """One line per event, for example ``"lseek xas_load(0)"``, ``"lseek SeekHole(index=0) = 0"``."""

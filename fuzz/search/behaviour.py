@@ -14,7 +14,7 @@ than two.  Visits beyond the third are counted in powers of two, so that a loop 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
 from fuzz.engine.execution import Execution
@@ -24,7 +24,7 @@ from fuzz.search.fingerprint import Fingerprinter
 from fuzz.search.shape import UnfitError
 from pagecache.step import Target
 
-__all__ = ["Behaviours", "Seen", "end_of", "reads_of_others"]
+__all__ = ["Behaviours", "Seen", "counted", "end_of", "reads_of_others"]
 
 
 VISITS: Final = 3
@@ -93,6 +93,11 @@ class Behaviours:
         return min(counts[number] for number in numbers)
 
 
+def counted(visit: int) -> int:
+    """A visit as it is told apart: each of the first few, then the powers of two."""
+    return visit if visit <= VISITS else 1 << visit.bit_length() - 1
+
+
 _Where = tuple[int, str, int]
 
 
@@ -110,9 +115,7 @@ def _orders(history: History, kinds: Sequence[int]) -> dict[Hashable, None]:
         visits[number, call] = visit = visits[number, call] + 1
         if target is None:
             continue
-        if visit > VISITS:
-            visit = 1 << visit.bit_length() - 1
-        here = (kinds[number], call, visit)
+        here = (kinds[number], call, counted(visit))
         shown["reads", target, written.get(target), here] = None
         last = touched.get(target)
         if last is not None and last[0] != number and (last[1] or step.writes):
@@ -133,24 +136,16 @@ def reads_of_others(history: History) -> set[Hashable]:
     """
     written: dict[Target, tuple[int, _Site]] = {}
     pairs: set[Hashable] = set()
-    for number, here, target, writes in _accesses(history):
-        source = written.get(target)
+    for number, operation, _, step in history.taken():
+        if step.target is None:
+            continue
+        here = (operation, step.call)
+        source = written.get(step.target)
         if source is not None and source[0] != number:
             pairs.add((source[1], here))
-        if writes:
-            written[target] = (number, here)
+        if step.writes:
+            written[step.target] = (number, here)
     return pairs
-
-
-def _accesses(history: History) -> Iterator[tuple[int, _Site, Target, bool]]:
-    """Each visible step: its task, its operation and call, what it touches, and whether it writes that."""
-    doing: dict[int, str] = {}
-    for event in history.events:
-        step, number = event.step, event.task
-        if event.kind == "call":
-            doing[number] = type(event.operation).__name__
-        if step is not None and step.target is not None:
-            yield number, (doing[number], step.call), step.target, step.writes
 
 
 def end_of() -> Callable[[Execution], Hashable]:

@@ -30,19 +30,11 @@ class Place(NamedTuple):
 def can_fail(run: Run) -> list[tuple[Failure, Place]]:
     """The calls of a recorded run that can fail, each with its place."""
     assert run.history is not None
-    doing: dict[int, str] = {}
-    visits: Counter[tuple[str, str]] = Counter()
-    found = []
-    for event in run.history.events:
-        if event.kind == "call":
-            doing[event.task] = type(event.operation).__name__
-        if event.step is None:
-            continue
-        name, call = run.names[event.task], event.step.call
-        visits[name, call] += 1
-        if event.step.fails:
-            found.append((Failure(name, call, visits[name, call]), Place(doing[event.task], call)))
-    return found
+    return [
+        (Failure(run.names[one.task], one.step.call, one.visit), Place(one.operation, one.step.call))
+        for one in run.history.taken()
+        if one.step.fails
+    ]
 
 
 class Failing:

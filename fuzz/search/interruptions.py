@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final, NamedTuple
 
-from fuzz.engine.history import History
+from fuzz.engine.history import History, Taken
+from fuzz.search.behaviour import counted
+from fuzz.search.policies.profile import Profile
 from pagecache.step import Target
 from strategies.case import Deviation
 
@@ -27,9 +29,6 @@ __all__ = ["AGAIN", "Interruption", "Interruptions", "Place", "interruptions"]
 AGAIN: Final = 0.5
 """The share of the interruptions that end before the other task does: it is interrupted as well."""
 
-VISITS: Final = 3
-"""So many visits of a call are told apart."""
-
 
 class Place(NamedTuple):
     """Where, as it is counted.
@@ -37,7 +36,7 @@ class Place(NamedTuple):
     Args:
         operation: the kind of the one that is interrupted.
         call: which it is about to make.
-        visit: which of the task's calls of that name; beyond the third, the power of two.
+        visit: which of the task's calls of that name, as it is counted.
         by: the kind of the operation that conflicts with it there.
     """
 
@@ -67,33 +66,13 @@ class Interruption(NamedTuple):
         return Deviation(names[self.task], self.place.call, self.visit, names[self.other])
 
 
-class _Access(NamedTuple):
-    operation: str
-    call: str
-    visit: int
-    target: Target
-    writes: bool
-
-
-def _accesses(history: History) -> list[list[_Access]]:
+def _visible(history: History) -> list[list[Taken]]:
     """By task, its visible steps."""
-    doing = [""] * len(history.names)
-    visits: Counter[tuple[int, str]] = Counter()
-    made: list[list[_Access]] = [[] for _ in history.names]
-    for event in history.events:
-        step, number = event.step, event.task
-        if event.kind == "call":
-            doing[number] = type(event.operation).__name__
-        if step is None:
-            continue
-        visits[number, step.call] += 1
-        if step.target is not None:
-            made[number].append(_Access(doing[number], step.call, visits[number, step.call], step.target, step.writes))
+    made: list[list[Taken]] = [[] for _ in history.names]
+    for one in history.taken():
+        if one.step.target is not None:
+            made[one.task].append(one)
     return made
-
-
-def _about(visit: int) -> int:
-    return visit if visit <= VISITS else 1 << visit.bit_length() - 1
 
 
 def interruptions(first: History, last: History) -> list[Interruption]:
@@ -105,26 +84,27 @@ def interruptions(first: History, last: History) -> list[Interruption]:
         first: of the sequential run.
         last: of the other one, in which the last task comes first.
     """
-    runs = [_accesses(history) for history in (first, last)]
+    runs = [_visible(history) for history in (first, last)]
     numbers = range(len(first.names))
     # By task and target: the first operation that touches it, and the first that writes it, in whichever of the runs.
-    users: list[dict[Target, str]] = []
-    writers: list[dict[Target, str]] = []
+    users: list[dict[Target | None, str]] = []
+    writers: list[dict[Target | None, str]] = []
     for number in numbers:
-        made = [one for accesses in runs for one in accesses[number]]
-        users.append({one.target: one.operation for one in reversed(made)})
-        writers.append({one.target: one.operation for one in reversed(made) if one.writes})
+        made = [one for visible in runs for one in visible[number]]
+        users.append({one.step.target: one.operation for one in reversed(made)})
+        writers.append({one.step.target: one.operation for one in reversed(made) if one.step.writes})
     found = []
     for number in numbers:
         made = runs[number == numbers[-1]][number]
         for other in numbers:
+            if other == number:
+                continue
             conflicting = []
             for one in made:
-                by = (users if one.writes else writers)[other].get(one.target)
-                if by is not None and other != number:
-                    conflicting.append(
-                        Interruption(Place(one.operation, one.call, _about(one.visit), by), number, one.visit, other)
-                    )
+                by = (users if one.step.writes else writers)[other].get(one.step.target)
+                if by is not None:
+                    place = Place(one.operation, one.step.call, counted(one.visit), by)
+                    conflicting.append(Interruption(place, number, one.visit, other))
             found += conflicting[1:]
     return found
 
@@ -141,28 +121,27 @@ class Interruptions:
         """Has one of them never been tried?"""
         return any(not self._tried[one.place] for one in some)
 
-    def choose(self, some: list[Interruption], history: History, random: Random) -> tuple[Deviation, ...]:
+    def choose(self, some: list[Interruption], profile: Profile, random: Random) -> tuple[Deviation, ...]:
         """A schedule with the interruption that has been tried least, which is taken out of ``some``.
 
         Args:
             some: those of the program that are left, at least one.
-            history: of its sequential run.
+            profile: of the program.
             random: decides between equals, and whether the other task is interrupted, too.
         """
         chosen = self._least(some, random)
         some.remove(chosen)
         self._tried[chosen.place] += 1
-        schedule = [chosen.deviation(history.names)]
-        if chosen.task:
-            # It has to begin.
-            calls = (event.step.call for event in history.events if event.task == 0 and event.step is not None)
-            # (If there is no such call, task 0 does nothing, and is in nobody's way.)
-            schedule[:0] = [Deviation(history.names[0], call, 1, history.names[chosen.task]) for call in [*calls][:1]]
+        names = profile.names
+        schedule = [chosen.deviation(names)]
+        if chosen.task and profile.steps[0]:
+            # It has to begin, and not task 0, which would if it does anything.
+            schedule.insert(0, Deviation(names[0], profile.steps[0][0].call, 1, names[chosen.task]))
         back = [one for one in some if (one.task, one.other) == (chosen.other, chosen.task)]
         if back and random.random() < AGAIN:
             second = self._least(back, random)
             self._tried[second.place] += 1
-            schedule.append(second.deviation(history.names))
+            schedule.append(second.deviation(names))
         return tuple(schedule)
 
     def _least(self, some: Sequence[Interruption], random: Random) -> Interruption:

@@ -111,14 +111,10 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
     for state in states:
         if state in ("data", "swapped", "zeroes", "dirty", "shadow") and index >= world.size:
             continue
-        vmas = world.vmas
-        if state not in ("data", "zeroes", "dirty"):
-            vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one != index)) for vma in vmas)
-        pages = (*world.pages[:index], state, *world.pages[index + 1 :])
         large = (
             world.large if state == world.pages[index] else tuple(one for one in world.large if not _has(one, index))
         )
-        yield replace(case, world=replace(world, pages=pages, vmas=vmas, large=large))
+        yield _with_pages(case, range(index, index + 1), state, large)
 
 
 def _in_one(case: Case) -> Iterator[Case]:
@@ -127,14 +123,19 @@ def _in_one(case: Case) -> Iterator[Case]:
     nr = 1 << world.hpage_order
     for first in range(0, world.size - nr + 1, nr):
         inside = range(first, first + nr)
-        large = [one for one in world.large if one[0] not in inside]
-        for state in (state for state in LARGE_STATES if state in world.states):
-            vmas = world.vmas
-            if state not in ("data", "dirty"):
-                vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one not in inside)) for vma in vmas)
-            pages = (*world.pages[:first], *(state,) * nr, *world.pages[first + nr :])
-            whole = tuple(sorted([*large, (first, world.hpage_order)]))
-            yield replace(case, world=replace(world, pages=pages, vmas=vmas, large=whole))
+        others = [one for one in world.large if one[0] not in inside]
+        large = tuple(sorted([*others, (first, world.hpage_order)]))
+        yield from (_with_pages(case, inside, state, large) for state in LARGE_STATES if state in world.states)
+
+
+def _with_pages(case: Case, inside: range, state: str, large: tuple[Large, ...]) -> Case:
+    """The pages ``inside`` in ``state``, mapped nowhere if that is not data; and what is in large folios then."""
+    world = case.world
+    vmas = world.vmas
+    if state not in ("data", "zeroes", "dirty"):
+        vmas = tuple(replace(vma, mapped=tuple(one for one in vma.mapped if one not in inside)) for vma in vmas)
+    pages = (*world.pages[: inside.start], *(state,) * len(inside), *world.pages[inside.stop :])
+    return replace(case, world=replace(world, pages=pages, vmas=vmas, large=large))
 
 
 def _has(one: Large, index: int) -> bool:

@@ -24,12 +24,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from pagecache import folio_split
 from pagecache.folio import Folio
 from pagecache.folio_split import frozen_half
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import AddressSpace
-from pagecache.kernels import LINUX_2026_MENDED
+from pagecache.kernels import LINUX_2026, LINUX_2026_MENDED
 from pagecache.operations import Load, PunchHole, Read, Truncate
 from pagecache.world import VmaSpec, WorldSpec
 from pagecache.xarray import XaState, xas_set_order, xas_try_split
@@ -78,7 +77,7 @@ BUG: Final = Bug(
         name="linux-2026-folio-split",
         summary="2026 mended, but a split without memory stops halfway",
         source="577a1f495fd7",
-        split_unmapped_folio=folio_split.split_unmapped_folio,
+        split_unmapped_folio=LINUX_2026.split_unmapped_folio,
     ),
     fix="577a1f495fd7",
     release="7.0",

@@ -35,12 +35,7 @@ async def split_unmapped_folio(
 ) -> None:
     """``__split_unmapped_folio()``: halve a frozen folio, then the half with the cut, and so on; or not at all.
 
-    Args:
-        xas: a cursor; in the error ENOMEM if there is no memory.
-        mapping: the file.
-        parts: the folio; the others are added, in the order of their indices.
-        orders: of the parts, that they are going to have.
-        split_at: the index of the page that gets a folio of its own.
+    Without memory for a node the cursor is in the error ENOMEM, and nothing has changed.
     """
     # One for each level of the tree that the entry is above the leaves: a single one in the kernel, whose huge pages
     # have order 9, and nodes 64 slots.  What is not needed in the end xas_destroy() frees.
@@ -49,6 +44,5 @@ async def split_unmapped_folio(
         if current.failing:
             xas_set_err(xas, "ENOMEM")
             return
-        xas.spares = [*xas.spares, XaNode(xas.xa.chunk_size)]
-        xas.xa.nr_spares += 1
+        xas.reserve(XaNode(xas.xa.chunk_size))
     await halve(xas, mapping, parts, orders, split_at)

@@ -74,10 +74,10 @@ class UndisturbedCollapseWatcher(Watcher):
         behind = operation.start + (1 << world.spec.hpage_order)
         if not (vma.alive and vma.start <= operation.start and behind <= vma.end and behind <= world.inode.i_size):
             return False
-        entries = [vma.entry(index) for index in range(operation.start, behind)]
-        markers = any(entry is not None and entry.kind == MARKER_UFFD_WP for entry in entries)
-        if vma.huge and (vma.uffd_wp or markers):
-            return False
+        if vma.huge:
+            entries = (vma.entry(index) for index in range(operation.start, behind))
+            if vma.uffd_wp or any(entry is not None and entry.kind == MARKER_UFFD_WP for entry in entries):
+                return False
         file = world.mapping.regular
         if file is not None and (file.i_writecount or world.kernel.collapse_regular_file is no_read_only_thp_for_fs):
             return False

@@ -37,8 +37,7 @@ async def xas_split_alloc(xas: XaState, entry: Entry, order: int) -> None:
     for _ in range(1 << order % chunk_shift):
         node = XaNode(xas.xa.chunk_size)
         _fill(xas, node, entry)
-        xas.spares = [*xas.spares, node]
-        xas.xa.nr_spares += 1
+        xas.reserve(node)
 
 
 def _fill(xas: XaState, node: XaNode, entry: Entry) -> None:
@@ -72,8 +71,7 @@ async def xas_try_split(xas: XaState, entry: Entry, order: int) -> None:
             if current.failing:
                 xas_set_err(xas, "ENOMEM")
                 return
-            xas.spares = [XaNode(xas.xa.chunk_size)]
-            xas.xa.nr_spares += 1
+            xas.reserve(XaNode(xas.xa.chunk_size))
         _fill(xas, xas.spares[-1], entry)
     await xas_split(xas, entry, order)
 

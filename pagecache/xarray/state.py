@@ -91,6 +91,11 @@ class XaState:
         """``xas_valid()``."""
         return self.state == XAS_NODE
 
+    def reserve(self, node: XaNode) -> None:
+        """Have one spare node more."""
+        self.spares = [*self.spares, node]
+        self.xa.nr_spares += 1
+
     def leave(self, state: str) -> None:
         """Stand in no node any more."""
         self.state = state

@@ -24,6 +24,7 @@ from fuzz.search.failing import Failing
 from fuzz.search.interruptions import Interruption, Interruptions, Place, interruptions
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.last_first import LastFirst
+from fuzz.search.policies.profile import Profile
 from fuzz.subject import Subject
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.operations import Collapse, Fallocate, Operation, Read, Write
@@ -90,41 +91,40 @@ def test_what_the_other_task_touches_in_one_of_the_orders_only_counts() -> None:
     assert [one.task for one in interruptions(first, last)] == [0, 1]
 
 
-TASKS = ((Collapse(0),), (Fallocate(0, 1),))
+CASE = Case(SUBJECT.kernel.name, WorldSpec(("hole", "data")), named(((Collapse(0),), (Fallocate(0, 1),))))
 
 
-def places_of() -> tuple[History, list[Interruption]]:
-    """The sequential run of TASKS, and where both of them can be interrupted."""
-    case = Case(SUBJECT.kernel.name, WorldSpec(("hole", "data")), named(TASKS))
-    execution = SUBJECT.execution(case, record=True)
+def places_of() -> tuple[Profile, list[Interruption]]:
+    """The profile of CASE, and where both of its tasks can be interrupted."""
+    execution = SUBJECT.execution(CASE, record=True)
     run = direct.run(execution, Canonical(execution))
-    other = direct.run(SUBJECT.execution(case, record=True), LastFirst())
+    other = direct.run(SUBJECT.execution(CASE, record=True), LastFirst())
     assert run.history is not None
     assert other.history is not None
-    return run.history, interruptions(run.history, other.history)
+    return Profile.of(run.history), interruptions(run.history, other.history)
 
 
 def test_the_place_that_has_been_tried_least_is_next() -> None:
-    made, found = places_of()
+    profile, found = places_of()
     tries = Interruptions()
     tried: Counter[Place] = Counter()
     for seed in range(100):
         some = list(found)
-        schedule = tries.choose(some, made, Random(seed))
+        schedule = tries.choose(some, profile, Random(seed))
         (chosen,) = set(found) - set(some)
         assert tried[chosen.place] == min(tried[one.place] for one in found)
-        tried.update(one.place for one in found if one.deviation(made.names) in schedule)
+        tried.update(one.place for one in found if one.deviation(profile.names) in schedule)
 
     assert len(tried) == len({one.place for one in found}) > 10
 
 
 def test_a_place_is_promising_until_it_has_been_tried() -> None:
-    made, found = places_of()
+    profile, found = places_of()
     one = found[0]
     tries = Interruptions()
     assert tries.is_promising([one])
 
-    tries.choose([one], made, Random(0))
+    tries.choose([one], profile, Random(0))
 
     assert not tries.is_promising([one])
     assert tries.is_promising(found)
@@ -141,28 +141,28 @@ def test_late_visits_are_one_place(visit: int, counted: int) -> None:
 
 
 def test_each_of_them_is_where_the_task_is_interrupted() -> None:
-    made, found = places_of()
+    profile, found = places_of()
     some, tries, random = list(found), Interruptions(), Random(0)
     there = []
     while some:
         before = list(some)
-        schedule = tries.choose(some, made, random)
+        schedule = tries.choose(some, profile, random)
         (chosen,) = set(before) - set(some)
-        execution = SUBJECT.execution(Case(SUBJECT.kernel.name, WorldSpec(("hole", "data")), named(TASKS)))
+        execution = SUBJECT.execution(CASE)
         run = direct.run(execution, Canonical(execution, schedule))
-        there.append(chosen.deviation(made.names) in run.deviations)
+        there.append(chosen.deviation(profile.names) in run.deviations)
 
     assert len(there) == len(found) > 10
     assert all(there)
 
 
 def test_half_of_them_go_back_before_the_other_task_has_ended() -> None:
-    made, found = places_of()
+    profile, found = places_of()
     tries, random = Interruptions(), Random(0)
     lengths: Counter[int] = Counter()
     for _ in range(400):
         some = list(found)
-        schedule = tries.choose(some, made, random)
+        schedule = tries.choose(some, profile, random)
         (chosen,) = set(found) - set(some)
         lengths[len(schedule) - (chosen.task > 0)] += 1
 
