@@ -37,9 +37,11 @@ from fuzz.search.portfolio import Portfolio
 from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
 from pagecache.history import HISTORY, Focus
+from pagecache.operations import OPERATIONS
 from pagecache.promises.sometimes import SightingsWatcher
+from pagecache.world import BACKINGS
 from strategies.case import Case
-from strategies.cases import focused, swarmed
+from strategies.cases import focused, paired, swarmed
 from strategies.grammar import Draw
 from strategies.worlds import ANY, Features
 
@@ -91,18 +93,30 @@ WHERE_BUGS_WERE: Final = 0.33
 
 FOCI: Final = tuple(bug.focus for bug in HISTORY)
 
-ALIKE: Final = 0.15
+PAIRED: Final = 0.5
+"""The share of the later ones, foci apart, that are made of the two kinds of operations that have met least."""
+
+ALIKE: Final = 0.3
 """The share of the later ones of one unusual kind: its pages are all in swap, say, or each VMA has fault-around."""
+
+TWO: Final = {"hpage_order": (1,), "huge_pages": (2,), "large": (((0, 1),), ((2, 1),), ((0, 1), (2, 1)))}
+FOUR: Final = {"hpage_order": (2,), "huge_pages": (1,), "large": (((0, 1),), ((2, 1),), ((0, 1), (2, 1)), ((0, 2),))}
+"""A file of four pages, some of them in large folios, through which an operation may cut, or begin in one and end in
+another."""
 
 KINDS: Final[tuple[Features, ...]] = (
     *({"backing": ("shmem",), "pages": (state,)} for state in ("swapped", "zeroes", "unwritten")),
     {"vma.around": (True,), "vma.huge": (False, True)},
+    *({"backing": ("shmem",), "pages": (state,), **four} for four in (TWO, FOUR) for state in ("data", "swapped")),
+    *({"backing": ("file",), "pages": (state,), **four} for four in (TWO, FOUR) for state in ("data", "dirty")),
 )
 
 PATIENCE: Final = 2_000
 """Schedules of a program that a focus gives as it is, before the search of it begins again.  Measured on B17, whose
 only program fails after three deviations: of ten searches eight find it within 5,000 schedules, five within 600, and
 one not within 60,000.  What it has seen first decides what it takes for rare."""
+
+BY_BACKING: Final = {backing: tuple(one for one in OPERATIONS if backing in one.backings) for backing in BACKINGS}
 
 EXPECTED: Final = frozenset({"a_collapse_succeeded", "a_collapse_rolled_back", "a_hole_was_filled_during_the_scan"})
 """What every search of ENOUGH schedules must have reached, or it was vacuous and says nothing."""
@@ -246,9 +260,9 @@ def schedules(
         if here:
             case = focused(draw, name, here)
         elif later:
-            case = met.choose([_anywhere(draw, name, later=later) for _ in range(CANDIDATES)])
+            case = met.choose([_elsewhere(draw, name, met) for _ in range(CANDIDATES)])
         else:
-            case = _anywhere(draw, name, later=later)
+            case = swarmed(draw, name)
         yield case, None
         if focus and focus.programs:
             portfolio = Portfolio(functools.partial(subject.execution, case, record=True), random)
@@ -264,11 +278,11 @@ def _where_bugs_were(draw: Draw) -> Focus | None:
     return draw.option(FOCI, FOCI[0]) if draw.boolean(WHERE_BUGS_WERE, like=False) else None
 
 
-def _anywhere(draw: Draw, kernel: str, *, later: bool) -> Case:
-    """A case in any world; only the first ones are mostly about a collapse."""
-    if not later:
-        return swarmed(draw, kernel)
+def _elsewhere(draw: Draw, kernel: str, met: Meetings) -> Case:
+    """A case in any world: of kinds of operations that have hardly met, or of a swarm mostly without a collapse."""
     features = draw.option(KINDS, KINDS[0]) if draw.boolean(ALIKE, like=False) else ANY
+    if draw.boolean(PAIRED, like=False):
+        return paired(draw, kernel, lambda backing: met.pair(draw, BY_BACKING[backing]), features=features)
     return swarmed(draw, kernel, features=features, without_collapse=LATER_WITHOUT_COLLAPSE)
 
 

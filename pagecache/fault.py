@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pagecache.fault_around import do_fault_around, should_fault_around
 from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock
-from pagecache.huge_pmd import do_set_pmd, pmd_migration_entry_wait, split_huge_pmd
-from pagecache.inode import Inode, i_size_read
+from pagecache.huge_pmd import pmd_migration_entry_wait, split_huge_pmd
+from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_changed, pte_clear
+from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_clear
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target, translate
 from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
-from pagecache.touched import PMDS
 
-__all__ = ["access", "finish_fault", "handle_mm_fault", "shmem_fault"]
+__all__ = ["access", "handle_mm_fault", "shmem_fault"]
 
 
 async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str:
@@ -123,63 +122,6 @@ async def _handle_huge_pmd_fault(vmf: Vmf, orig_pmd: Pte) -> bool:
         await split_huge_pmd(vmf.vma, vmf.index)
         return False
     return True  # huge_pmd_set_accessed(): somebody else has mapped it meanwhile
-
-
-async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
-    """``finish_fault()``: map the locked ``folio``, by a PMD if it can be, and let go of its lock.
-
-    "Do not allow to map with PMD across i_size to preserve SIGBUS semantics", but "make an exception for shmem/tmpfs"
-    (74207de2ba10).
-
-    Returns:
-        An error, empty if there is none.
-    """
-    vma, index = vmf.vma, vmf.index
-    table = vma.table(index)
-    if vma.huge and table.none:
-        needs_fallback = False
-        if vma.mapping.regular is not None:
-            size = await i_size_read(vma.mapping.host)
-            needs_fallback = size < folio.next_index
-        huge = False
-        if not needs_fallback:
-            huge = await do_set_pmd(vma, index, folio, write=vmf.write)
-        if huge:
-            folio.dirty |= vmf.write  # fault_dirty_shared_page()
-            await folio_unlock(folio)
-            return ""
-    if table.none:
-        current = await step(
-            "pte_alloc",
-            vma,
-            index,
-            target=("pmd", vma.number),
-            writes=True,
-            sleeps=True,
-            fails="ENOMEM",
-            also=[(PMDS, True)],
-        )
-        if current.failing:
-            await folio_unlock(folio)
-            await folio_put(folio)
-            return "ENOMEM"
-        table.present = table.huge is None  # pmd_install() looks again
-    await spin_lock(table.ptl)
-    # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
-    mapped = table.present and vma.ptes.get(index) == orig_pte
-    if mapped:
-        await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True, also=pte_changed(folio))
-        # A write fault makes the entry writable and dirty; but where a marker was it is write-protected in any case.
-        protect = orig_pte is not None
-        write = not protect and (vmf.write or not vma.wants_writenotify)
-        vma.ptes[index] = Pte(folio, write, vmf.write, protect)  # the lookup's reference becomes the mapping's
-        folio.mapcount += 1
-    await spin_unlock(table.ptl)
-    folio.dirty |= vmf.write  # fault_dirty_shared_page()
-    await folio_unlock(folio)
-    if not mapped:
-        await folio_put(folio)
-    return ""
 
 
 async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:

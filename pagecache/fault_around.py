@@ -7,8 +7,7 @@ between the looks and the page-table entry is its lock; the entries are set unde
 In Linux ``fault_around_bytes`` (debugfs) is one setting for all, and 64 KiB; here a mapping has it or not
 (:attr:`pagecache.mm.Vma.around`), and where it has, all that one page table maps is around.
 
-Leaves out: ``mmap_miss`` and the readahead flag, the accessed bit, mapping all of a large folio of which a part is
-around (357b92761d94: here it is around as a whole, or the VMA ends in it).
+Leaves out: ``mmap_miss`` and the readahead flag, the accessed bit.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ async def filemap_map_pages(vmf: Vmf, start: int, last: int, *, prealloc: bool) 
     found = False
     while folio is not None:
         behind = min(folio.next_index - 1, last) + 1
-        mapped = await filemap_map_folio_range(vmf, folio, xas.index, behind)
+        mapped = await filemap_map_folio_range(vmf, folio, xas.index, behind, file_end)
         found |= mapped
         await folio_unlock(folio)
         folio = await next_uptodate_folio(xas, mapping, last)
@@ -201,8 +200,11 @@ async def filemap_map_pmd(vmf: Vmf, folio: Folio, *, prealloc: bool) -> bool:
     return False
 
 
-async def filemap_map_folio_range(vmf: Vmf, folio: Folio, start: int, behind: int) -> bool:
+async def filemap_map_folio_range(vmf: Vmf, folio: Folio, start: int, behind: int, file_end: int) -> bool:
     """``filemap_map_folio_range()``, filemap_map_order0_folio(): map its pages where nothing is, not even a marker.
+
+    All of a large folio where possible (357b92761d94): where the mapping has all of it, and it does not reach across
+    the end of the file, but for shmem (7c9580f44f90); what is behind ``start`` or in front of ``behind`` otherwise.
 
     The first one takes over the caller's reference; if none does, it is put: "locked folios cannot get truncated".
     The kernel raises the count behind the entries, under the same locks.
@@ -212,6 +214,7 @@ async def filemap_map_folio_range(vmf: Vmf, folio: Folio, start: int, behind: in
         folio: locked.
         start: the first index.
         behind: the index behind the last one.
+        file_end: the last index of the file.
 
     Returns:
         Whether the page of the fault is among them.
@@ -219,6 +222,12 @@ async def filemap_map_folio_range(vmf: Vmf, folio: Folio, start: int, behind: in
     vma = vmf.vma
     if folio.order == 0:
         behind = start + 1  # filemap_map_order0_folio() is not told how far
+    elif (
+        (vma.mapping.regular is None or file_end >= folio.next_index)
+        and vma.start <= folio.index
+        and folio.next_index <= vma.end
+    ):
+        start, behind = folio.index, folio.next_index
     mapped: list[int] = []
     for index in range(start, behind):
         if folio.poisoned or index in vma.ptes:

@@ -45,6 +45,7 @@ __all__ = [
     "folio_try_get",
     "folio_trylock",
     "folio_unlock",
+    "unlock_and_put",
     "vm_bug_on_folio",
 ]
 
@@ -338,6 +339,12 @@ async def folio_unlock(folio: Folio) -> None:
     vm_bug_on_folio(folio.locked_by is not current, folio, f"unlocked by {current}, who does not hold its lock")
     folio.locked_by = None
     current.held.remove(folio)
+
+
+async def unlock_and_put(folio: Folio) -> None:
+    """``folio_unlock()``, then ``folio_put()``."""
+    await folio_unlock(folio)
+    await folio_put(folio)
 
 
 def _flags(folio: Folio) -> Target:

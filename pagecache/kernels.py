@@ -38,9 +38,10 @@ from pagecache.collapse.scan import (
     retract_page_tables_4_8,
     retract_page_tables_6_6,
 )
-from pagecache.fault import finish_fault, shmem_fault
+from pagecache.fault import shmem_fault
 from pagecache.fault_around import filemap_map_pages
 from pagecache.filemap import filemap_get_entry, mapping_seek_hole_data
+from pagecache.finish_fault import finish_fault, finish_fault_6_18
 from pagecache.folio_split import split_unmapped_folio, try_folio_split_6_15
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio, try_folio_split
@@ -240,6 +241,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     shmem_swap_alloc_folio=shmem_swap_alloc_folio_2026,
     migrate_folio=migrate_folio_2026,
     try_folio_split=try_folio_split_6_15,
+    finish_fault=finish_fault_6_18,
 )
 
 LINUX_2026_MENDED: Final = LINUX_2026.replace(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.filemap import filemap_remove_folio
-from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock
+from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock, unlock_and_put
 from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
 from pagecache.mm import Vma, find_vma, pte_changed, userfaultfd_missing
@@ -28,7 +28,6 @@ __all__ = [
     "mfill_atomic_install_pte",
     "mfill_pmd_leaf",
     "shmem_mfill_atomic_pte",
-    "unlock_and_put",
     "userfaultfd_clear_vma",
     "userfaultfd_register",
     "userfaultfd_unregister",
@@ -198,12 +197,6 @@ async def mfill_pmd_leaf(vma: Vma, index: int) -> bool:
         return False
     await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number))
     return vma.table(index).huge is not None
-
-
-async def unlock_and_put(folio: Folio) -> None:
-    """``folio_unlock()``, then ``folio_put()``."""
-    await folio_unlock(folio)
-    await folio_put(folio)
 
 
 async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Folio | None) -> tuple[str, Folio | None]:

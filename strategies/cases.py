@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis.strategies import SearchStrategy
 
 from pagecache.history import Focus
@@ -11,12 +13,13 @@ from strategies.case import Case, Program
 from strategies.failures import failures
 from strategies.grammar import Choice, Draw, Writer
 from strategies.hypothesis_draw import ProductionStrategy
+from strategies.operations import Kinds
 from strategies.programs import named, program
 from strategies.schedules import schedule
-from strategies.swarm import WITHOUT_COLLAPSE, swarm
+from strategies.swarm import WITHOUT_COLLAPSE, swarm, with_another
 from strategies.worlds import ANY, Features, world
 
-__all__ = ["case", "cases", "focused", "programs_and_worlds", "swarmed", "write"]
+__all__ = ["case", "cases", "focused", "paired", "programs_and_worlds", "swarmed", "write"]
 
 SIMPLEST = Case("", WorldSpec(), Program(()))
 
@@ -55,6 +58,13 @@ def swarmed(
     its_program = program(draw, its_world, kinds=swarm(draw, its_world, without_collapse))
     tasks = tuple(task.name for task in its_program.tasks)
     return Case(kernel, its_world, its_program, (), failures(draw, tasks, Anchors((), failing)))
+
+
+def paired(draw: Draw, kernel: str, pair: Callable[[str], Kinds], *, features: Features = ANY) -> Case:
+    """The same, made of two kinds of operations, which ``pair`` chooses for a backing, and perhaps a third."""
+    its_world = world(draw, features=features)
+    kinds = with_another(draw, its_world, pair(its_world.backing))
+    return Case(kernel, its_world, program(draw, its_world, kinds=kinds))
 
 
 def write(value: Case, anchors: Anchors | None = None) -> list[Choice]:

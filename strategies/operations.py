@@ -53,6 +53,7 @@ Parameter = Callable[[Draw, WorldSpec, list[Any], Any], Any]
 FIELDS: Final = 2
 """Operations with fewer take choices without a meaning, so that none is shorter, hence simpler, than a Collapse."""
 OUTSIDE: Final = 0.05  # a mapping that does not cover the index: EINVAL or SIGSEGV, worth a try now and then
+FILLED: Final = 0.1  # EEXIST, unless somebody takes the page away; a hole may be filled by the time, too
 KEEP_SIZE: Final = 0.3
 UNLOCKED: Final = 0.5
 OTHER_MODE: Final = 0.4
@@ -61,6 +62,14 @@ LIFT: Final = 0.2
 
 def _index(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
     return draw.integer(0, len(world.pages) - 1, like)
+
+
+def _hole(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    """Where there is something to fill, mostly."""
+    indices = range(len(world.pages))
+    holes = tuple(index for index in indices if world.pages[index] == "hole")
+    rest = tuple(index for index in indices if index not in holes)
+    return draw.mostly(holes, rest, FILLED, like)
 
 
 def _huge_index(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
@@ -133,8 +142,8 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     Fallocate: (_index, _length, _keep_size),
     UffdRegister: (_any_vma, _mode),
     UffdUnregister: (_any_vma,),
-    UffdCopy: (_index, _vma_of_index),
-    UffdZeropage: (_index, _vma_of_index),
+    UffdCopy: (_hole, _vma_of_index),
+    UffdZeropage: (_hole, _vma_of_index),
     Munmap: (_any_vma,),
     PageOut: (_index,),
     MemoryFailure: (_index,),

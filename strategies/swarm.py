@@ -53,11 +53,12 @@ from pagecache.world import WorldSpec
 from strategies.grammar import Draw
 from strategies.operations import COLLAPSE, OTHERS, Kinds
 
-__all__ = ["WITHOUT_COLLAPSE", "swarm"]
+__all__ = ["WITHOUT_COLLAPSE", "swarm", "with_another"]
 
 NR_OTHERS: Final = (1, 1, 2, 3)  # kinds that are no collapse; one more without it, since few kinds fail alone
 WITHOUT_COLLAPSE: Final = 0.2  # most functions of the page cache have mistakes that no collapse is needed for
 THEME: Final = 0.6
+ANOTHER: Final = 0.4  # what two kinds of operations do, a third one has to show now and then
 LOOK: Final = 0.5  # most of what the thread argued about is what somebody sees meanwhile
 
 Kind = type[Operation]
@@ -104,6 +105,12 @@ def swarm(draw: Draw, world: WorldSpec, without_collapse: float = WITHOUT_COLLAP
     theme = _theme(draw, world) if draw.boolean(THEME, like=False) else ()
     others = (draw.option(theme, theme[0]) if theme else _any(draw, world.backing) for _ in range(nr_others))
     return (*collapse, *dict.fromkeys(others))
+
+
+def with_another(draw: Draw, world: WorldSpec, kinds: Kinds) -> Kinds:
+    """``kinds``, and now and then one more, of any sort."""
+    another = _any(draw, world.backing) if draw.boolean(ANOTHER, like=False) else None
+    return (*kinds, another) if another else tuple(kinds)
 
 
 def _theme(draw: Draw, world: WorldSpec) -> tuple[Kind, ...]:

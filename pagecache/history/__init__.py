@@ -55,6 +55,8 @@ from pagecache.history import (
     b42_copied_page_not_freed,
     b43_pages_beyond_the_folio,
     b44_split_in_the_wrong_place,
+    b45_fault_around_behind_i_size,
+    b46_fault_that_never_ends,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -108,6 +110,8 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b42_copied_page_not_freed.BUG,
     b43_pages_beyond_the_folio.BUG,
     b44_split_in_the_wrong_place.BUG,
+    b45_fault_around_behind_i_size.BUG,
+    b46_fault_that_never_ends.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

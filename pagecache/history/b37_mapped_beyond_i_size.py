@@ -5,7 +5,7 @@ Symptom: no SIGBUS where the file has ended: a load finds zeroes, a store gets l
  1. load: a page fault has looked up a huge page, which is dirty: it has a reference.
  2. truncate: into the middle of it.  It cannot be split, because of that reference; so its second half is zeroed, and
     it stays in the page cache across the end of the file.
- 3. load: gets the folio's lock; its own page is within i_size.  It maps all of the huge page, by a PMD.
+ 3. load: gets the folio's lock; its own page is within i_size.  It maps all of the huge page.
  4. another load, behind the end of the file, takes no page fault.
 
 Mistake: a fault asks whether its page is within i_size, and maps others with it.  Fix: 74207de2ba10 ("mm/memory: do not
@@ -22,22 +22,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from pagecache.folio import Folio, folio_put, folio_unlock
+from pagecache.finish_fault import map_by_pmd, pte_alloc, set_pte_range
+from pagecache.folio import Folio, folio_put, folio_unlock, unlock_and_put
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.huge_pmd import do_set_pmd
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import spin_lock, spin_unlock
-from pagecache.mm import pte_changed
 from pagecache.operations import Load, Read, Truncate
-from pagecache.pte import Pte, pte_target
+from pagecache.pte import Pte
 from pagecache.shmem import Vmf
-from pagecache.step import step
-from pagecache.touched import PMDS
 from pagecache.world import VmaSpec, WorldSpec
 
 
 async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
-    """``finish_fault()``: map the locked ``folio``, by a PMD if it can be, and let go of its lock.
+    """``finish_fault()``: map all of the locked ``folio`` if it can be, and let go of its lock.
 
     Returns:
         An error, empty if there is none.
@@ -45,37 +42,25 @@ async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
     vma, index = vmf.vma, vmf.index
     table = vma.table(index)
     if vma.huge and table.none:
-        huge = await do_set_pmd(vma, index, folio, write=vmf.write)
-        if huge:
-            folio.dirty |= vmf.write  # fault_dirty_shared_page()
-            await folio_unlock(folio)
+        mapped = await map_by_pmd(vmf, folio)
+        if mapped:
             return ""
-    if table.none:
-        current = await step(
-            "pte_alloc",
-            vma,
-            index,
-            target=("pmd", vma.number),
-            writes=True,
-            sleeps=True,
-            fails="ENOMEM",
-            also=[(PMDS, True)],
-        )
-        if current.failing:
-            await folio_unlock(folio)
-            await folio_put(folio)
-            return "ENOMEM"
-        table.present = table.huge is None  # pmd_install() looks again
+    error = await pte_alloc(vma, index)
+    if error:
+        await unlock_and_put(folio)
+        return error
+    start, behind = index, index + 1
+    whole = folio.order > 0 and not vma.uffd_registered
+    if whole and vma.start <= folio.index and folio.next_index <= vma.end:
+        start, behind = folio.index, folio.next_index
     await spin_lock(table.ptl)
+    if behind - start > 1 and any(one in vma.ptes for one in range(start, behind)):
+        # The kernel lets go of the lock and begins anew, to come here again.
+        start, behind = index, index + 1
     # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
     mapped = table.present and vma.ptes.get(index) == orig_pte
     if mapped:
-        await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True, also=pte_changed(folio))
-        # A write fault makes the entry writable and dirty; but where a marker was it is write-protected in any case.
-        protect = orig_pte is not None
-        write = not protect and (vmf.write or not vma.wants_writenotify)
-        vma.ptes[index] = Pte(folio, write, vmf.write, protect)  # the lookup's reference becomes the mapping's
-        folio.mapcount += 1
+        await set_pte_range(vmf, folio, start, behind, orig_pte)
     await spin_unlock(table.ptl)
     folio.dirty |= vmf.write  # fault_dirty_shared_page()
     await folio_unlock(folio)

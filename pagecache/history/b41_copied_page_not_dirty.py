@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.filemap import filemap_remove_folio
-from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock
+from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock, unlock_and_put
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import i_size_read, shmem_recalc_inode
 from pagecache.kernels import LINUX_2026_MENDED
@@ -27,7 +27,6 @@ from pagecache.operations import PageOut, Read, Touch, UffdCopy
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import alloc_folio, shmem_add_to_page_cache
 from pagecache.step import step
-from pagecache.userfaultfd import unlock_and_put
 
 
 async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Folio | None) -> tuple[str, Folio | None]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.filemap import filemap_remove_folio
-from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_unlock
+from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_unlock, unlock_and_put
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import i_size_read, shmem_recalc_inode
 from pagecache.kernels import LINUX_2026_MENDED
@@ -21,7 +21,7 @@ from pagecache.mm import Vma
 from pagecache.operations import Touch, UffdCopy
 from pagecache.shmem import alloc_folio, shmem_add_to_page_cache
 from pagecache.step import step
-from pagecache.userfaultfd import mfill_atomic_install_pte, unlock_and_put
+from pagecache.userfaultfd import mfill_atomic_install_pte
 from pagecache.world import VmaSpec, WorldSpec
 
 

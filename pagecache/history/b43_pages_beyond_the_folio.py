@@ -7,6 +7,9 @@ Symptom: "Bad page state", a mapcount without a reference; or VM_WARN_ON_FOLIO()
  3. load: reads ``i_size`` to see how far to map: up to a page in front of the folio.  As an unsigned number of pages
     that is four thousand million.
 
+It takes a folio that is not mapped as a whole (357b92761d94) whatever was counted: one of a regular file, which ends
+in front of it by now.
+
 Mistake: ``i_size`` is read twice, and what was true of the first is taken to be true of the second.
 Fix: f58df566524e ("mm: filemap: fix nr_pages calculation overflow in filemap_map_pages()", 7.0): how far to map is
 settled before the first folio is looked for.  (That settles too much: see :mod:`pagecache.mended.fault_around`.)
@@ -51,7 +54,7 @@ async def filemap_map_pages(vmf: Vmf, start: int, last: int, *, prealloc: bool) 
         behind = min(folio.next_index - 1, last) + 1
         if behind <= xas.index:
             behind += 1 << 32  # the number of pages is an unsigned int, which the loop counts down to zero
-        mapped = await filemap_map_folio_range(vmf, folio, xas.index, behind)
+        mapped = await filemap_map_folio_range(vmf, folio, xas.index, behind, file_end)
         found |= mapped
         await folio_unlock(folio)
         folio = await next_uptodate_folio(xas, mapping, last)
@@ -75,6 +78,10 @@ BUG: Final = Bug(
     breaks=("no_kernel_assertion_fails",),
     focus=Focus(
         operations=(Load, Truncate),
-        worlds=(WorldSpec(("hole", "hole", "data", "data"), 2, 4, (VmaSpec(end=4, around=True),), ((2, 1),)),),
+        worlds=(
+            WorldSpec(
+                ("hole", "hole", "data", "data"), 2, 4, (VmaSpec(end=4, around=True),), ((2, 1),), backing="file"
+            ),
+        ),
     ),
 )

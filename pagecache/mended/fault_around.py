@@ -46,7 +46,7 @@ async def filemap_map_pages(vmf: Vmf, start: int, last: int, *, prealloc: bool) 
     found = False
     while folio is not None:
         behind = min(folio.next_index, last + 1, size)
-        mapped = await filemap_map_folio_range(vmf, folio, xas.index, behind)
+        mapped = await filemap_map_folio_range(vmf, folio, xas.index, behind, size)
         found |= mapped
         await folio_unlock(folio)
         folio = await next_uptodate_folio(xas, mapping, last)

@@ -108,6 +108,28 @@ FAULT_AROUND_MUTANTS: Final = (
         features=AROUND,
     ),
     Mutant(
+        "fault-around-maps-a-large-folio-across-the-end",
+        "fault_around.py",
+        "bound",
+        """
+-        (vma.mapping.regular is None or file_end >= folio.next_index)
+-        and vma.start <= folio.index
++        vma.start <= folio.index
+""",
+        features=DIRTY,
+        operations=("Load", "Truncate"),
+    ),
+    Mutant(
+        "fault-around-maps-a-large-folio-beyond-its-mapping",
+        "fault_around.py",
+        "bound",
+        """
+         and vma.start <= folio.index
+-        and folio.next_index <= vma.end
+""",
+        features=AROUND,
+    ),
+    Mutant(
         "fault-around-without-looking-at-the-slot-again",
         "fault_around.py",
         "recheck",

@@ -149,11 +149,12 @@ HUGE_PMD_MUTANTS: Final = (
     ),
     Mutant(
         "fault-maps-a-huge-page-across-the-end",
-        "fault.py",
+        "finish_fault.py",
         "bound",
         """
--            needs_fallback = size < folio.next_index
-+            needs_fallback = size < folio.index
+-        needs_fallback = size < folio.next_index
++        needs_fallback = size < folio.index
+     if vma.huge and table.none and not needs_fallback:
 """,
         features=DIRTY,
         operations=("Truncate", "Load", "Read"),

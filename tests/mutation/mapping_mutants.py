@@ -11,20 +11,24 @@ __all__ = ["MAPPING_MUTANTS"]
 MAPPING_MUTANTS: Final = (
     Mutant(
         "fault-maps-over-what-is-mapped",
-        "fault.py",
+        "finish_fault.py",
         "recheck",
         """
 -    mapped = table.present and vma.ptes.get(index) == orig_pte
 +    mapped = table.present
+     if mapped:
+         await set_pte_range(vmf, folio, start, behind, orig_pte)
 """,
     ),
     Mutant(
         "fault-maps-into-a-table-that-is-gone",
-        "fault.py",
+        "finish_fault.py",
         "recheck",
         """
 -    mapped = table.present and vma.ptes.get(index) == orig_pte
 +    mapped = vma.ptes.get(index) == orig_pte
+     if mapped:
+         await set_pte_range(vmf, folio, start, behind, orig_pte)
 """,
         equivalent=(
             "a page table is taken out under the lock of the huge folio, when every old folio of its range is locked, "
@@ -33,13 +37,15 @@ MAPPING_MUTANTS: Final = (
     ),
     Mutant(
         "fault-unlocks-the-folio-before-it-maps",
-        "fault.py",
+        "finish_fault.py",
         "lock",
         """
+         start, behind = folio.index, folio.next_index
 +    await folio_unlock(folio)
-     if table.none:
-         current = await step(
+     await spin_lock(table.ptl)
 @@
+         await set_pte_range(vmf, folio, start, behind, orig_pte)
+     await spin_unlock(table.ptl)
      folio.dirty |= vmf.write  # fault_dirty_shared_page()
 -    await folio_unlock(folio)
      if not mapped:
@@ -47,13 +53,53 @@ MAPPING_MUTANTS: Final = (
     ),
     Mutant(
         "fault-keeps-the-lookup-reference",
-        "fault.py",
+        "finish_fault.py",
         "refcount",
         """
+         await set_pte_range(vmf, folio, start, behind, orig_pte)
+     await spin_unlock(table.ptl)
+     folio.dirty |= vmf.write  # fault_dirty_shared_page()
+     await folio_unlock(folio)
      if not mapped:
 -        await folio_put(folio)
 +        pass
      return ""
+""",
+    ),
+    Mutant(
+        "fault-maps-a-large-folio-over-what-is-mapped",
+        "finish_fault.py",
+        "recheck",
+        """
+-    if behind - start > 1 and any(one in vma.ptes for one in range(start, behind)):
+-        # The kernel lets go of the lock and begins anew, to come here again.
+-        start, behind = index, index + 1
+""",
+    ),
+    Mutant(
+        "fault-maps-a-large-folio-beyond-its-mapping",
+        "finish_fault.py",
+        "bound",
+        """
+-    if whole and vma.start <= folio.index and folio.next_index <= vma.end:
++    if whole and vma.start <= folio.index:
+""",
+    ),
+    Mutant(
+        "fault-maps-a-large-folio-where-a-userfaultfd-looks",
+        "finish_fault.py",
+        "recheck",
+        """
+-    whole = folio.order > 0 and not (needs_fallback or vma.uffd_registered)
++    whole = folio.order > 0 and not needs_fallback
+""",
+    ),
+    Mutant(
+        "fault-takes-one-reference-for-all",
+        "finish_fault.py",
+        "refcount",
+        """
+-        folio.refcount += index != start
 """,
     ),
     Mutant(

@@ -30,6 +30,7 @@ DIFFERENCES = {
             "hpage_collapse_scan_file",
             "retract_page_tables",
             "collapse_pte_mapped_thp",
+            "finish_fault",
             "shmem_charge",
             "shmem_swap_alloc_folio",
             "migrate_folio",
