@@ -7,7 +7,8 @@ last one:
 2. Closing passes edit the case itself: without a task, an operation, a mapping, with simpler pages.  An edit moves
    anchors (a removed call is a visit less), so where the old deviations fail no more, all schedules with as many
    deviations are searched, up to a bound.  And perhaps another order, parameter or page does with fewer deviations.
-   Where that is beyond the bound, a few hundred schedules are sampled first: what they find, shortened, may be smaller.
+   Where that is beyond the bound, one deviation is tried first, with every edit; then a few hundred schedules are
+   sampled: what they find, shortened, may be smaller.
 3. A certificate: all schedules of the final program with 0, 1, ... deviations fewer than it has are
    exhausted.  If one of them fails it is adopted, and everything starts again.
 4. Of all schedules as short the first in the order of the search is taken, so that one bug has one reproducer, wherever
@@ -217,7 +218,7 @@ class _Shrinker:
         self._shorten()
         while (
             self._replayed()
-            or self._sampled()
+            or self._leapt()
             or self._searched(simpler, SIMPLER_BOUND)
             or self._searched(variations, VARIATIONS_BOUND)
             or self._searched(combined, VARIATIONS_BOUND)
@@ -253,13 +254,21 @@ class _Shrinker:
                 return True
         return False
 
-    def _sampled(self) -> bool:
-        """Adopt a smaller case, edited or not, that fails with deviations that some runs come across, shortened.
+    def _leapt(self) -> bool:
+        """Adopt a smaller case in place of one that needs more deviations than are searched for.
 
-        For those that need more deviations than are searched for; each case is sampled once.
+        Perhaps there is one near that needs hardly any, which costs less than to sample.
         """
         if len(self._best.schedule) <= SIMPLER_BOUND:
             return False
+        near = (simpler, variations, other_mechanisms)
+        return any(self._searched(edits, VARIATIONS_BOUND) for edits in near) or self._sampled()
+
+    def _sampled(self) -> bool:
+        """Adopt a smaller case, edited or not, that fails with deviations that some runs come across, shortened.
+
+        Each case is sampled once.
+        """
         for edited in itertools.chain((self._best,), simpler(self._best), variations(self._best)):
             if self._runs >= self._max_runs * CLOSING_SHARE:
                 break
