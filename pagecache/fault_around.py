@@ -25,11 +25,10 @@ from pagecache.folio import (
 from pagecache.huge_pmd import do_set_pmd
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
-from pagecache.mm import PageTable, Vma, pte_changed
+from pagecache.mm import PageTable, Vma, pmd_install, pte_changed
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import step
-from pagecache.touched import PMDS
 from pagecache.truncate import INFINITY
 from pagecache.xarray import Entry, XaState, xa_is_retry, xas_next_entry, xas_reload, xas_retry
 
@@ -195,8 +194,7 @@ async def filemap_map_pmd(vmf: Vmf, folio: Folio, *, prealloc: bool) -> bool:
             await folio_unlock(folio)
             return True
     if table.none and prealloc:
-        await step("pmd_install", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True)])
-        table.present = table.huge is None
+        await pmd_install(vma, index, call="pmd_install", sleeps=False)
     return False
 
 

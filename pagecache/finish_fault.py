@@ -12,11 +12,10 @@ from pagecache.folio import Folio, folio_put, folio_unlock, unlock_and_put
 from pagecache.huge_pmd import do_set_pmd
 from pagecache.inode import i_size_read
 from pagecache.locks import spin_lock, spin_unlock
-from pagecache.mm import Vma, pte_changed
+from pagecache.mm import Vma, pmd_install, pte_changed
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import step
-from pagecache.touched import PMDS
 
 __all__ = ["finish_fault", "finish_fault_6_18", "map_by_pmd", "pte_alloc", "set_pte_range"]
 
@@ -119,23 +118,10 @@ async def map_by_pmd(vmf: Vmf, folio: Folio) -> bool:
 
 async def pte_alloc(vma: Vma, index: int) -> str:
     """``pte_alloc()``: a page table for ``index``, if there is none.  Returns an error, empty if there is none."""
-    table = vma.table(index)
-    if not table.none:
+    if not vma.table(index).none:
         return ""
-    current = await step(
-        "pte_alloc",
-        vma,
-        index,
-        target=("pmd", vma.number),
-        writes=True,
-        sleeps=True,
-        fails="ENOMEM",
-        also=[(PMDS, True)],
-    )
-    if current.failing:
-        return "ENOMEM"
-    table.present = table.huge is None  # pmd_install() looks again
-    return ""
+    current = await pmd_install(vma, index, fails="ENOMEM")
+    return "ENOMEM" if current.failing else ""
 
 
 async def set_pte_range(vmf: Vmf, folio: Folio, start: int, behind: int, orig_pte: Pte | None) -> None:

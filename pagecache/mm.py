@@ -26,6 +26,7 @@ __all__ = [
     "find_vma",
     "flush_tlb_page",
     "migration_entry_wait",
+    "pmd_install",
     "pmdp_collapse_flush",
     "pte_changed",
     "pte_clear",
@@ -266,6 +267,38 @@ def pte_install_uffd_wp_if_needed(vma: Vma, index: int, entry: Pte) -> None:
     """
     if entry.uffd_wp and vma.uffd_wp:
         vma.ptes[index] = Pte(None, kind=MARKER_UFFD_WP)
+
+
+async def pmd_install(vma: Vma, index: int, *, call: str = "pte_alloc", sleeps: bool = True, fails: str = "") -> Task:
+    """``pmd_install()``: put a page table where there is none; a huge page that is there by now stays.
+
+    It looks, and installs, under the PMD lock, which is one step here: it waits for whoever holds that lock.
+
+    Args:
+        vma: the mapping.
+        index: for which the table is.
+        call: what asks for it: ``pte_alloc()``, which allocates it first.
+        sleeps: may that sleep?
+        fails: the error if there is no memory for it; look at ``failing`` of the task that is returned.
+    """
+    pml = vma.mm.pml
+    current = await step(
+        call,
+        vma,
+        index,
+        target=("pmd", vma.number),
+        writes=True,
+        ready=pml.is_free,
+        waits_for=pml.waits_for,
+        spins=True,
+        sleeps=sleeps,
+        fails=fails,
+        also=[(PMDS, True), (pml.target, False)],
+    )
+    if not current.failing:
+        table = vma.table(index)
+        table.present = table.huge is None
+    return current
 
 
 async def flush_tlb_page(vma: Vma, index: int) -> None:

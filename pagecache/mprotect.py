@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pagecache.huge_pmd import split_huge_pmd
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, flush_tlb_page, pte_clear
+from pagecache.mm import Vma, find_vma, flush_tlb_page, pmd_install, pte_clear
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
 from pagecache.step import step
 from pagecache.userfaultfd import wake_userfault
@@ -51,12 +51,9 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
         if not table.present:
             if not protect:
                 return ""
-            current = await step(
-                "pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True, fails="ENOMEM"
-            )
+            current = await pmd_install(vma, index, fails="ENOMEM")
             if current.failing:
                 return "ENOMEM"
-            table.present = table.huge is None
         await spin_lock(table.ptl)
         if table.present:
             break

@@ -14,11 +14,10 @@ from pagecache.filemap import filemap_remove_folio
 from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock, unlock_and_put
 from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
-from pagecache.mm import Vma, find_vma, pte_changed, userfaultfd_missing
+from pagecache.mm import Vma, find_vma, pmd_install, pte_changed, userfaultfd_missing
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf, alloc_folio, shmem_add_to_page_cache
 from pagecache.step import UseAfterFree, Wait, step
-from pagecache.touched import PMDS
 
 __all__ = [
     "EVENT",
@@ -263,8 +262,7 @@ async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_
     EAGAIN if a PMD maps the range by now: pte_offset_map_lock() finds no page table.
     """
     table = vma.table(index)
-    await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True, also=[(PMDS, True)])
-    table.present = table.huge is None
+    await pmd_install(vma, index)
     await spin_lock(table.ptl)
     if table.huge is not None:
         await spin_unlock(table.ptl)

@@ -22,7 +22,7 @@ from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import i_size_read, shmem_recalc_inode
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import spin_lock, spin_unlock
-from pagecache.mm import Vma
+from pagecache.mm import Vma, pmd_install
 from pagecache.operations import PageOut, Read, Touch, UffdCopy
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import alloc_folio, shmem_add_to_page_cache
@@ -89,8 +89,7 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
 async def shmem_mfill_install_pte(vma: Vma, index: int, folio: Folio) -> str:
     """The tail of ``shmem_mfill_atomic_pte()`` of 4.19 in a mapping without VM_WRITE: the entry is not dirty."""
     table = vma.table(index)
-    await step("pte_alloc", vma, index, target=("pmd", vma.number), writes=True, sleeps=True)
-    table.present = True
+    await pmd_install(vma, index)
     await spin_lock(table.ptl)
     # Serialize against truncate with the page-table lock.
     size = await i_size_read(vma.mapping.host)
