@@ -6,8 +6,9 @@ a task where that has hardly been done before (:mod:`fuzz.search.interruptions`)
 the program has no such place, more if it has.  Every run counts as one schedule.
 
 The first programs are about a collapse, most of them.  When these are through, it is time to look elsewhere: a third
-of the later programs are drawn where real bugs have been (the foci of the museum), most of the others have no
-collapse; and of some that are drawn, the one is run whose operations have met least (:mod:`fuzz.search.meetings`).
+of the later programs are drawn where real bugs have been (the foci of the museum), a third are of the two kinds of
+operations that have met least, the others as before; and of some that are drawn, the one is run whose operations have
+met least (:mod:`fuzz.search.meetings`).
 """
 
 from __future__ import annotations
@@ -84,9 +85,6 @@ does not stop promising."""
 
 EARLY: Final = 250
 """So many programs are mostly about a collapse."""
-
-LATER_WITHOUT_COLLAPSE: Final = 0.6
-"""The share of the later ones that have none, of those that are not drawn from a focus."""
 
 WHERE_BUGS_WERE: Final = 0.33
 """The share of the later ones that are."""
@@ -279,11 +277,11 @@ def _where_bugs_were(draw: Draw) -> Focus | None:
 
 
 def _elsewhere(draw: Draw, kernel: str, met: Meetings) -> Case:
-    """A case in any world: of kinds of operations that have hardly met, or of a swarm mostly without a collapse."""
+    """A case in any world: of kinds of operations that have hardly met, or of a swarm."""
     features = draw.option(KINDS, KINDS[0]) if draw.boolean(ALIKE, like=False) else ANY
     if draw.boolean(PAIRED, like=False):
         return paired(draw, kernel, lambda backing: met.pair(draw, BY_BACKING[backing]), features=features)
-    return swarmed(draw, kernel, features=features, without_collapse=LATER_WITHOUT_COLLAPSE)
+    return swarmed(draw, kernel, features=features)
 
 
 def schedules_of(

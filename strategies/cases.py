@@ -16,7 +16,7 @@ from strategies.hypothesis_draw import ProductionStrategy
 from strategies.operations import Kinds
 from strategies.programs import named, program
 from strategies.schedules import schedule
-from strategies.swarm import WITHOUT_COLLAPSE, swarm, with_another
+from strategies.swarm import swarm, with_another
 from strategies.worlds import ANY, Features, world
 
 __all__ = ["case", "cases", "focused", "paired", "programs_and_worlds", "swarmed", "write"]
@@ -51,11 +51,10 @@ def swarmed(
     failing: tuple[str, ...] = (),
     *,
     features: Features = ANY,
-    without_collapse: float = WITHOUT_COLLAPSE,
 ) -> Case:
     """A case without deviations in any world, made of a few kinds of operations; what searches begin with."""
     its_world = world(draw, features=features)
-    its_program = program(draw, its_world, kinds=swarm(draw, its_world, without_collapse))
+    its_program = program(draw, its_world, kinds=swarm(draw, its_world))
     tasks = tuple(task.name for task in its_program.tasks)
     return Case(kernel, its_world, its_program, (), failures(draw, tasks, Anchors((), failing)))
 

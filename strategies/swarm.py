@@ -53,7 +53,7 @@ from pagecache.world import WorldSpec
 from strategies.grammar import Draw
 from strategies.operations import COLLAPSE, OTHERS, Kinds
 
-__all__ = ["WITHOUT_COLLAPSE", "swarm", "with_another"]
+__all__ = ["swarm", "with_another"]
 
 NR_OTHERS: Final = (1, 1, 2, 3)  # kinds that are no collapse; one more without it, since few kinds fail alone
 WITHOUT_COLLAPSE: Final = 0.2  # most functions of the page cache have mistakes that no collapse is needed for
@@ -98,9 +98,9 @@ THEMES: Final[dict[str, tuple[tuple[Kind, ...], ...]]] = {
 """By backing; the kinds that are not modelled there are left out."""
 
 
-def swarm(draw: Draw, world: WorldSpec, without_collapse: float = WITHOUT_COLLAPSE) -> Kinds:
-    """One to four kinds of operations for ``world``, a Collapse among them but for the share ``without_collapse``."""
-    collapse = () if draw.boolean(without_collapse, like=False) else COLLAPSE
+def swarm(draw: Draw, world: WorldSpec) -> Kinds:
+    """One to four kinds of operations for ``world``, a Collapse mostly among them."""
+    collapse = () if draw.boolean(WITHOUT_COLLAPSE, like=False) else COLLAPSE
     nr_others = draw.option(NR_OTHERS, NR_OTHERS[0]) + (not collapse)
     theme = _theme(draw, world) if draw.boolean(THEME, like=False) else ()
     others = (draw.option(theme, theme[0]) if theme else _any(draw, world.backing) for _ in range(nr_others))
