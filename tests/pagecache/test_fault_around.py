@@ -196,3 +196,22 @@ def test_of_two_tasks_that_fault_at_once_one_maps() -> None:
     assert second.finish() == "d1"
     assert mapped(here) == [0, 1, 3]
     assert untidy(here) == []
+
+
+@pytest.mark.parametrize(("backing", "pages"), [("shmem", [0, 1, 2, 3]), ("file", [0, 1, 2])])
+def test_a_large_folio_across_the_end_is_mapped_as_a_whole_in_shmem_only(backing: str, pages: list[int]) -> None:
+    here = world(WorldSpec(("data",) * 4, 2, 4, (VmaSpec(end=4, around=True),), ((2, 1),), backing=backing))
+    here.inode.i_size = 3  # as after a truncate that could not split the folio
+
+    load(here, 0).finish()
+
+    assert mapped(here) == pages
+
+
+def test_a_large_folio_is_mapped_as_far_as_the_mapping_goes() -> None:
+    here = world(WorldSpec(("data",) * 4, 2, 4, (VmaSpec(end=3, around=True),), ((2, 1),)))
+
+    load(here, 0).finish()
+
+    assert mapped(here) == [0, 1, 2]
+    assert folio_at(here, 2).refcount == 2 + 1
