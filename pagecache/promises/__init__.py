@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.promises.accounting import CountWatcher
-from pagecache.promises.availability import UndisturbedCollapseWatcher
+from pagecache.promises.availability import UndisturbedCollapseWatcher, UndisturbedSplitWatcher
 from pagecache.promises.limits import LimitsWatcher
 from pagecache.promises.linearizable import SparseFileWatcher
 from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
@@ -77,6 +77,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "a_collapse_that_nobody_disturbs_succeeds",
         UndisturbedCollapseWatcher,
         "c8a8f3b4a95a: MADV_COLLAPSE always failed with EAGAIN",
+    ),
+    Promise(
+        "a_split_that_nobody_disturbs_succeeds",
+        UndisturbedSplitWatcher,
+        "split_huge_pages in debugfs, as its selftest uses it",
     ),
     Promise(
         "a_fault_slips_once_into_a_hole_that_is_punched",

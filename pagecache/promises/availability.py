@@ -1,8 +1,11 @@
-"""A collapse that nobody disturbs succeeds.
+"""A collapse that nobody disturbs succeeds, and so does a split.
 
 MADV_COLLAPSE is best effort, so its errors explain themselves, except when there is nothing that could
 have been in its way.  In 6.4-rc it always failed with EAGAIN unless the kernel was built with DEBUG_VM, whose
 assertion happened to move the cursor (c8a8f3b4a95a): no other promise was broken.
+
+A split is best effort, too, and nobody is told; then the huge page stays.  One that forgets to unmap the folio never
+finds the count that it expects (tools/testing/selftests/mm/split_huge_page_test.c looks at what has become of it).
 """
 
 from __future__ import annotations
@@ -13,20 +16,52 @@ from typing import Final
 from pagecache.collapse.madvise import file_thp_enabled
 from pagecache.collapse.scan import SCAN_PAGE_COMPOUND, no_read_only_thp_for_fs
 from pagecache.folio import Folio
-from pagecache.operations import Collapse, Operation, Result
+from pagecache.operations import Collapse, Operation, Result, Split
 from pagecache.promises.promise import Watcher
 from pagecache.pte import MARKER_UFFD_WP
 from pagecache.step import Task
 from pagecache.world import World
 
-__all__ = ["UndisturbedCollapseWatcher"]
+__all__ = ["UndisturbedCollapseWatcher", "UndisturbedSplitWatcher"]
 
 
 COMPOUND: Final = ("EINVAL", SCAN_PAGE_COMPOUND)
 """How a collapse refuses a large folio: MADV_COLLAPSE, and khugepaged."""
 
 
-class UndisturbedCollapseWatcher(Watcher):
+class _Undisturbed(Watcher):
+    """Of some operations, whether others were under way meanwhile."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.under_way: set[int] = set()
+        """The numbers of the tasks that are in an operation."""
+        self.undisturbed = -1
+        """The number of the task whose operation nothing should stop."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        del number
+        self.undisturbed = task.number if not self.under_way and self._is_easy(operation) else -1
+        self.under_way.add(task.number)
+
+    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
+        del number
+        self.under_way.discard(task.number)
+        return self._objection(task, operation, result) if task.number == self.undisturbed else None
+
+    def key(self) -> Hashable:
+        return (frozenset(self.under_way), self.undisturbed)
+
+    def _is_easy(self, operation: Operation) -> bool:
+        """Is it one of those that are looked at, and nothing in its way?"""
+        raise NotImplementedError
+
+    def _objection(self, task: Task, operation: Operation, result: Result) -> str | None:
+        """What is wrong with the end of one that nobody has disturbed."""
+        raise NotImplementedError
+
+
+class UndisturbedCollapseWatcher(_Undisturbed):
     """No operation is under way besides the collapse, and the whole range holds data below ``i_size``.
 
     A regular file must not be open for writing, and no page dirty.  Where it ends with a PMD, the mapping must not be
@@ -42,33 +77,21 @@ class UndisturbedCollapseWatcher(Watcher):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.under_way: set[int] = set()
-        """The numbers of the tasks that are in an operation."""
-        self.undisturbed = -1
-        """The number of the task whose collapse nothing should stop."""
         self.large = False
         """Are there large folios in its range, that are no huge page?"""
 
-    def called(self, task: Task, number: int, operation: Operation) -> None:
-        del number
-        self.undisturbed, self.large = -1, False
-        if isinstance(operation, Collapse) and not self.under_way and self._is_easy(operation):
-            self.undisturbed = task.number
-        self.under_way.add(task.number)
-
-    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
-        del number
-        self.under_way.discard(task.number)
-        if task.number == self.undisturbed and result != 0 and not (result in COMPOUND and self.large):
-            return f"{task} {operation!r} returned {result}, though its range was full of data and nothing else ran"
-        return None
-
     def key(self) -> Hashable:
-        return (frozenset(self.under_way), self.undisturbed, self.large)
+        return (super().key(), self.large and self.undisturbed >= 0)
 
-    def _is_easy(self, operation: Collapse) -> bool:
+    def _objection(self, task: Task, operation: Operation, result: Result) -> str | None:
+        if result == 0 or (result in COMPOUND and self.large):
+            return None
+        return f"{task} {operation!r} returned {result}, though its range was full of data and nothing else ran"
+
+    def _is_easy(self, operation: Operation) -> bool:
+        self.large = False
         world = self.world
-        if world.may_fail:
+        if world.may_fail or not isinstance(operation, Collapse):
             return False
         vma = world.vmas[operation.vma]
         behind = operation.start + (1 << world.spec.hpage_order)
@@ -89,3 +112,24 @@ class UndisturbedCollapseWatcher(Watcher):
             isinstance(entry, Folio) and entry.uptodate and not entry.poisoned and (file is None or not entry.dirty)
             for entry in slots
         )
+
+
+class UndisturbedSplitWatcher(_Undisturbed):
+    """No operation is under way besides the split; there is a large folio, and memory, which has not failed.
+
+    So nobody has a reference but the page cache, the swap cache and the page tables, with which a split deals.
+    """
+
+    def _is_easy(self, operation: Operation) -> bool:
+        return isinstance(operation, Split) and not self.world.may_fail and self._is_large(operation)
+
+    def _objection(self, task: Task, operation: Operation, result: Result) -> str | None:
+        del result
+        if not isinstance(operation, Split) or not self._is_large(operation):
+            return None
+        return f"{task} {operation!r} has left the folio as it was, though nothing else ran"
+
+    def _is_large(self, operation: Split) -> bool:
+        """Is there still, or already, a folio that is larger than it is to be?"""
+        entry = self.world.mapping.i_pages.entry_at(operation.index)
+        return isinstance(entry, Folio) and entry.order > operation.order and entry.uptodate and not entry.poisoned

@@ -1,8 +1,8 @@
 """fallocate(2) gives up if reclaim wants more pages than it has reserved.
 
-What fallocate() is reserving cannot go to swap: it may have to be undone.  Reclaim leaves it alone, and counts it;
-"let shmem_fallocate() quit when too many" (1aac1400319d).  An fallocate() that goes on takes the last memory from
-everybody; one that gives up too early fails for no reason.
+What fallocate() is reserving cannot go to swap: it may have to be undone, and what has been written out is not found
+then.  Reclaim leaves it alone, and counts it; "let shmem_fallocate() quit when too many" (1aac1400319d).  An
+fallocate() that goes on takes the last memory from everybody; one that gives up too early fails for no reason.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from typing import ClassVar
 
 from pagecache.folio import Folio
-from pagecache.operations import Fallocate, Operation, Result
+from pagecache.operations import Fallocate, Operation, PageOut, Result
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
@@ -25,11 +25,13 @@ class GivesUpWatcher(Watcher):
     Both are counted here in pages, whatever ``nr_unswapped`` and ``nr_falloced`` say.  What reclaim wants is a folio
     that it has locked when it takes the ``i_lock``, among those that have been reserved up to there (start to next).
 
-    Where failures are injected nothing is judged: memory may be short for another reason, and what was reserved may
+    And no PageOut takes a page that is being reserved: it would be cleared first, and uptodate.
+
+    Where failures are injected no result is judged: memory may be short for another reason, and what was reserved may
     have been taken back for a smaller folio.
     """
 
-    after_calls: ClassVar = frozenset({"i_private", "xas_store", "spin_lock", "signal_pending"})
+    after_calls: ClassVar = frozenset({"i_private", "xas_store", "spin_lock", "signal_pending", "folio_mark_uptodate"})
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -41,11 +43,18 @@ class GivesUpWatcher(Watcher):
         """How many pages reclaim has wanted of those, again and again counted again."""
         self.looked = (0, 0)
         """How many were wanted, and reserved, when it looked last."""
+        self.reclaiming: frozenset[int] = frozenset()
+        """The numbers of the tasks that are in a PageOut."""
 
-    def after(self, task: Task, step: Step) -> None:
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        del number
+        if isinstance(operation, PageOut):
+            self.reclaiming |= {task.number}
+
+    def after(self, task: Task, step: Step) -> str | None:
         falloc = self.world.inode.i_private
         if falloc is None or falloc.waitq is not None:
-            return
+            return None
         if step.call == "i_private":
             self.reserving, self.reserved, self.wanted, self.looked = task.number, frozenset(), 0, (0, 0)
         elif step.call == "signal_pending":
@@ -56,9 +65,17 @@ class GivesUpWatcher(Watcher):
                 self.reserved |= {*range(folio.index, folio.next_index)}
         elif step.call == "spin_lock" and step.args[0] is self.world.inode.i_lock:
             self.wanted += self._locked_by(task, falloc.start, falloc.next)
+        elif step.call == "folio_mark_uptodate" and task.number in self.reclaiming:
+            folio = step.args[0]
+            if isinstance(folio, Folio) and folio.index in self.reserved:
+                return (
+                    f"{task} takes the page at index {folio.index}, which fallocate() is reserving and may have to undo"
+                )
+        return None
 
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
         del number
+        self.reclaiming -= {task.number}
         if not isinstance(operation, Fallocate) or task.number != self.reserving or self.world.may_fail:
             return None
         wanted, reserved = self.looked
@@ -70,7 +87,7 @@ class GivesUpWatcher(Watcher):
         )
 
     def key(self) -> Hashable:
-        return (self.reserving, self.reserved, self.wanted, self.looked)
+        return (self.reserving, self.reserved, self.wanted, self.looked, self.reclaiming)
 
     def _locked_by(self, task: Task, start: int, end: int) -> int:
         """How many pages the folios have that are reserved only, begin from ``start`` to ``end``, and it has locked."""

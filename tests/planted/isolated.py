@@ -24,6 +24,7 @@ from mutants import (
     NEVER_FREES,
     PROTECTS_WITHOUT_A_FLUSH,
     PUTS_ONE_TOO_MANY,
+    REFUSES_TO_SPLIT,
     SLEEPS_WITHOUT_A_SECOND_LOOK,
     TRIES_WITHOUT_MEMORY,
     WAITS_FOR_THE_MMAP_LOCK,
@@ -47,6 +48,7 @@ from pagecache.operations import (
     PageOut,
     PunchHole,
     SeekHole,
+    Split,
     Store,
     Touch,
     UffdCopy,
@@ -141,6 +143,7 @@ ISOLATED = (
         (Deviation("load", "handle_userfault", 1, "uffd"),),
     ),
     Isolated("a_collapse_that_nobody_disturbs_succeeds", CURSOR_STANDS_STILL, WorldSpec(), [[Collapse(0)]]),
+    Isolated("a_split_that_nobody_disturbs_succeeds", REFUSES_TO_SPLIT, WorldSpec(large=((0, 1),)), [[Split(0)]]),
     # It gives up what it should have collapsed, or here: collapses what it should have given up.
     Isolated(
         "khugepaged_keeps_its_limits",

@@ -117,6 +117,15 @@ CURSOR_STANDS_STILL = Mutant(
 """,
 )
 
+REFUSES_TO_SPLIT = Mutant(
+    "refuses-to-split",
+    """
+-    if folio.mapping is None:
++    if folio.order:
+""",
+    member="split_folio",
+)
+
 LOOKS_WITH_A_MOVED_CURSOR = Mutant(
     "looks-with-a-moved-cursor",  # its index no longer is that of the slot at which it stands
     """
@@ -287,6 +296,7 @@ MUTANTS = (
     CLEARS_NO_HOLES,
     CURSOR_STANDS_STILL,
     LOOKS_WITH_A_MOVED_CURSOR,
+    REFUSES_TO_SPLIT,
     PROTECTS_WITHOUT_A_FLUSH,
     SLEEPS_WITHOUT_A_SECOND_LOOK,
     MAPS_WHAT_IT_FINDS,

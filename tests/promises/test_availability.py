@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from watched import Watched
 
-from pagecache.operations import Collapse, Load
-from pagecache.promises.availability import UndisturbedCollapseWatcher
+from pagecache.folio import Folio
+from pagecache.operations import Collapse, Load, Split
+from pagecache.promises.availability import UndisturbedCollapseWatcher, UndisturbedSplitWatcher
 from pagecache.pte import MARKER_UFFD_WP, Pte
 from pagecache.world import VmaSpec, WorldSpec
 
@@ -76,3 +77,37 @@ def test_markers_of_an_earlier_registration_keep_the_page_table(huge: bool) -> N
     run.world.vmas[0].ptes[1] = Pte(None, kind=MARKER_UFFD_WP)
 
     assert (run.do("khugepaged", Collapse(0), "EINVAL") is None) is huge
+
+
+LARGE = WorldSpec(("data",) * 4, 2, 4, (VmaSpec(end=4),), ((0, 2),))
+
+
+def test_an_easy_split_fails() -> None:
+    assert Watched(UndisturbedSplitWatcher, LARGE).do("split", Split(3), 0) == (
+        "split Split(index=3) has left the folio as it was, though nothing else ran"
+    )
+
+
+def test_an_easy_split_succeeds() -> None:
+    run = Watched(UndisturbedSplitWatcher, LARGE)
+    run.call("split", Split(3, 1))
+    folio = run.world.mapping.i_pages.slots[0]
+    assert isinstance(folio, Folio)
+    folio.order = 1
+    assert run.answer("split", 0) is None
+
+
+@pytest.mark.parametrize("spec", [WorldSpec(), WorldSpec(("swapped", "swapped"), large=((0, 1),))])
+def test_there_is_nothing_to_split(spec: WorldSpec) -> None:
+    assert Watched(UndisturbedSplitWatcher, spec).do("split", Split(0), 0) is None
+
+
+def test_a_split_that_was_disturbed() -> None:
+    run = Watched(UndisturbedSplitWatcher, LARGE)
+    run.call("split", Split(0))
+    run.do("load", Load(0), "d0")
+    assert run.answer("split", 0) is None
+
+
+def test_a_split_without_memory() -> None:
+    assert Watched(UndisturbedSplitWatcher, LARGE, may_fail=True).do("split", Split(0), 0) is None

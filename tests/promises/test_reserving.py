@@ -6,7 +6,7 @@ from watched import Watched
 from pagecache.folio import Folio
 from pagecache.inode import ShmemFalloc
 from pagecache.locks import WaitQueue
-from pagecache.operations import Fallocate, PageOut
+from pagecache.operations import Fallocate, PageOut, Write
 from pagecache.promises.reserving import GivesUpWatcher
 from pagecache.step import Step
 from pagecache.world import VmaSpec, WorldSpec
@@ -122,12 +122,27 @@ def test_a_signal_is_no_shortage() -> None:
     assert Reserving().answer("fallocate", "EINTR") is None
 
 
+def test_reclaim_takes_what_is_being_reserved() -> None:
+    run = Reserving()
+    run.call("reclaim", PageOut(0))
+    assert run.after("reclaim", Step("folio_mark_uptodate", run.folio_at_0)) == (
+        "reclaim takes the page at index 0, which fallocate() is reserving and may have to undo"
+    )
+
+
+def test_others_may_write_to_what_is_being_reserved() -> None:
+    run = Reserving()
+    run.call("write", Write(0))
+    assert run.after("write", Step("folio_mark_uptodate", run.folio_at_0)) is None
+
+
 def test_a_hole_punch_reserves_nothing() -> None:
     run = Watched(GivesUpWatcher, SPEC)
     run.world.inode.i_private = ShmemFalloc(0, 4, WaitQueue(run.task("punch")))
     run.after("punch", Step("i_private", 0, 4))
     run.call("reclaim", PageOut(0))
     run.after("reclaim", Step("spin_lock", run.world.inode.i_lock))
+    run.answer("reclaim", 0)
     assert run.watcher.key() == GivesUpWatcher(run.world).key()
 
 
