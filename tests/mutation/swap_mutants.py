@@ -256,6 +256,10 @@ SWAP_MUTANTS: Final = (
 -        if folio.index < max(size, inode.info.fallocend) < folio.next_index:  # shmem_fallocend()
 +        if folio.index < max(size, inode.info.fallocend) < folio.index:  # shmem_fallocend()
 """,
+        equivalent=(
+            "a truncate reads back what is swapped out across the end before it cuts (mended/partial.py); in Linux, "
+            'where it does not, "shrinkage of pages beyond i_size does not split swap" is why such a folio is split'
+        ),
     ),
     Mutant(
         "split-for-swapout-forgets-that-it-was-dirty",
@@ -366,6 +370,10 @@ SWAP_MUTANTS: Final = (
 -            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=STORED)
 +            continue
 """,
+        equivalent=(
+            "a dead leaf says what was so when it died, and who reads it had begun to walk before: a folio from it is "
+            "looked at again under its lock, and what is only seen was so while the call was under way"
+        ),
     ),
     Mutant(
         "sibling-that-leads-to-a-node-is-followed",
