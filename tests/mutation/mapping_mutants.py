@@ -93,6 +93,10 @@ MAPPING_MUTANTS: Final = (
 -    whole = folio.order > 0 and not (needs_fallback or vma.uffd_registered)
 +    whole = folio.order > 0 and not needs_fallback
 """,
+        equivalent=(
+            "what is protected has a marker, for which the range is looked at; where MINOR events are wanted a fault "
+            "maps only what it has put there itself; and what is there needs no MISSING event"
+        ),
     ),
     Mutant(
         "fault-takes-one-reference-for-all",
