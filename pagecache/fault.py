@@ -7,7 +7,7 @@ from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unloc
 from pagecache.huge_pmd import pmd_migration_entry_wait, split_huge_pmd
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_clear
+from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_clear, pte_under_lock
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target, translate
 from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
@@ -147,7 +147,7 @@ async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:
         await _finish_mkwrite_fault(vmf, folio, orig_pte)
         return
     await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
-    vma.ptes[index] = vma.ptes[index]._replace(write=True, dirty=True, uffd_wp=False)
+    vma.ptes[index] = pte_under_lock(vma, index)._replace(write=True, dirty=True, uffd_wp=False)
     await spin_unlock(table.ptl)
     await folio_lock(folio)
     folio.dirty = True  # fault_dirty_shared_page()

@@ -32,6 +32,7 @@ __all__ = [
     "pte_clear",
     "pte_free_now",
     "pte_install_uffd_wp_if_needed",
+    "pte_under_lock",
     "tlb_remove_table_sync_one",
     "userfaultfd_missing",
 ]
@@ -267,6 +268,18 @@ def pte_install_uffd_wp_if_needed(vma: Vma, index: int, entry: Pte) -> None:
     """
     if entry.uffd_wp and vma.uffd_wp:
         vma.ptes[index] = Pte(None, kind=MARKER_UFFD_WP)
+
+
+def pte_under_lock(vma: Vma, index: int) -> Pte:
+    """The entry that the holder of the page-table lock has looked at and is about to replace, as it is by now.
+
+    Raises:
+        UseAfterFree: if it is gone, and its folio with it: somebody has cleared it without that lock.
+    """
+    entry = vma.ptes.get(index)
+    if entry is None:
+        raise UseAfterFree(f"the entry for index {index} of {vma} was cleared without the page-table lock")
+    return entry
 
 
 async def pmd_install(vma: Vma, index: int, *, call: str = "pte_alloc", sleeps: bool = True, fails: str = "") -> Task:

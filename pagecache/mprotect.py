@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pagecache.huge_pmd import split_huge_pmd
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, flush_tlb_page, pmd_install, pte_clear
+from pagecache.mm import Vma, find_vma, flush_tlb_page, pmd_install, pte_clear, pte_under_lock
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
 from pagecache.step import step
 from pagecache.userfaultfd import wake_userfault
@@ -66,7 +66,7 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
             vma.ptes[index] = Pte(None, kind=MARKER_UFFD_WP)
     elif entry.folio is not None:
         await step("ptep_modify_prot_commit", vma, index, target=pte_target(index), writes=True)
-        entry = vma.ptes[index]  # a store may have made it dirty: the old entry is taken out atomically
+        entry = pte_under_lock(vma, index)  # a store may have made it dirty: the old entry is taken out atomically
         # MM_CP_TRY_CHANGE_WRITABLE: what is dirty needs no other notification of a write.
         vma.ptes[index] = entry._replace(write=not protect and entry.dirty, uffd_wp=protect)
         flush = protect

@@ -12,7 +12,7 @@ from pagecache.huge_pmd import (
 )
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed
+from pagecache.mm import flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed, pte_under_lock
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
 
@@ -140,7 +140,7 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
             await spin_lock(table.ptl)
             if vma.migrating(index) is src:
                 await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
-                entry = vma.ptes[index]
+                entry = pte_under_lock(vma, index)
                 vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
                 dst.refcount += 1
                 dst.mapcount += 1

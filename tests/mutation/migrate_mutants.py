@@ -48,7 +48,7 @@ MIGRATE_MUTANTS: Final = (
 -            if vma.migrating(index) is src:
 +            if vma.mapping is mapping:
                  await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
--                entry = vma.ptes[index]
+-                entry = pte_under_lock(vma, index)
 +                entry = vma.ptes.get(index, Pte(None, write=True))
 """,
     ),
