@@ -59,7 +59,6 @@ async def do_set_pmd(vma: Vma, index: int, folio: Folio, *, write: bool) -> bool
         return False
     changed = pmd_changed(vma, index, folio)
     await step("set_pmd_at", vma, index, folio, target=("pmd", vma.number), writes=True, also=changed)
-    assert table.none, "the PMD lock keeps out whoever installs a page table: pmd_install()"
     table.huge = Pte(folio, write or not vma.wants_writenotify, dirty=write, huge=True)
     folio.mapcount += 1
     await spin_unlock(vma.mm.pml)
