@@ -87,7 +87,7 @@ EARLY: Final = 250
 """So many programs are mostly about a collapse."""
 
 WHERE_BUGS_WERE: Final = 0.33
-"""The share of the later ones that are."""
+"""The share of the later ones that are drawn from a focus of the museum."""
 
 FOCI: Final = tuple(bug.focus for bug in HISTORY)
 

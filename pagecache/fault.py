@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagecache.fault_around import do_fault_around, should_fault_around
-from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock
+from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock, unlock_and_put
 from pagecache.huge_pmd import pmd_migration_entry_wait, split_huge_pmd
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
@@ -95,8 +95,7 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         return error
     if folio.poisoned:
         # __do_fault(): VM_FAULT_HWPOISON.  (A clean page would be dropped and read again.)
-        await folio_unlock(folio)
-        await folio_put(folio)
+        await unlock_and_put(folio)
         return "EHWPOISON"
     if vmf.write and vma.mapping.regular is not None:
         # do_shared_fault(): only the file system locks the folio again, and says whether it is still the right one.
@@ -151,8 +150,7 @@ async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:
     await spin_unlock(table.ptl)
     await folio_lock(folio)
     folio.dirty = True  # fault_dirty_shared_page()
-    await folio_unlock(folio)
-    await folio_put(folio)
+    await unlock_and_put(folio)
 
 
 async def _finish_mkwrite_fault(vmf: Vmf, folio: Folio, orig_pte: Pte) -> None:

@@ -20,6 +20,7 @@ from pagecache.folio import (
     folio_try_get,
     folio_trylock,
     folio_unlock,
+    unlock_and_put,
     vm_bug_on_folio,
 )
 from pagecache.huge_pmd import do_set_pmd
@@ -121,8 +122,7 @@ async def lock_page_table(vmf: Vmf, folio: Folio) -> PageTable | None:
     if table.present:
         return table
     await spin_unlock(table.ptl)
-    await folio_unlock(folio)
-    await folio_put(folio)
+    await unlock_and_put(folio)
     return None
 
 
@@ -185,8 +185,7 @@ async def filemap_map_pmd(vmf: Vmf, folio: Folio, *, prealloc: bool) -> bool:
     table = vma.table(index)
     await step("pmd_trans_huge", vma, index, target=("pmd", vma.number))
     if table.huge is not None:
-        await folio_unlock(folio)
-        await folio_put(folio)
+        await unlock_and_put(folio)
         return True
     if table.none:
         mapped = await do_set_pmd(vma, index, folio, write=False)

@@ -110,7 +110,7 @@ def swarm(draw: Draw, world: WorldSpec) -> Kinds:
 def with_another(draw: Draw, world: WorldSpec, kinds: Kinds) -> Kinds:
     """``kinds``, and now and then one more, of any sort."""
     another = _any(draw, world.backing) if draw.boolean(ANOTHER, like=False) else None
-    return (*kinds, another) if another else tuple(kinds)
+    return (*kinds, another) if another else kinds
 
 
 def _theme(draw: Draw, world: WorldSpec) -> tuple[Kind, ...]:

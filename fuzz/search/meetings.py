@@ -2,8 +2,8 @@
 
 Thirty kinds of operations make some 400 pairs, and a bug may need any of them.  Left to chance, with kinds that go
 together and a Collapse here and there, 4,000 programs have a hundred pairs more than fifty times each and as many
-hardly once: UFFDIO_COPY and ftruncate() in two tasks, say, twice.  So half of the programs are made of the two
-kinds that have met least (:meth:`Meetings.pair`), as pairwise testing does with parameters (Cohen et al., "The
+hardly once: UFFDIO_COPY and ftruncate() in two tasks, say, twice.  So a third of the later programs are made of the
+two kinds that have met least (:meth:`Meetings.pair`), as pairwise testing does with parameters (Cohen et al., "The
 AETG system", TSE 1997).
 
 Of some programs that are drawn, then, one is run (:meth:`Meetings.choose`), as adaptive random testing takes, of a
