@@ -55,6 +55,9 @@ BUG: Final = Bug(
     breaks=("every_call_is_explained_by_a_sparse_file", "no_freed_memory_is_used"),
     focus=Focus(
         operations=(Collapse, PunchHole, Read, Load),
-        worlds=(WorldSpec(("data",) * 8, hpage_order=3, size=8, vmas=(VmaSpec(end=8),)),),
+        worlds=(
+            WorldSpec(("data",) * 8, hpage_order=3, size=8, vmas=(VmaSpec(end=8),)),
+            WorldSpec(("data",) * 8, hpage_order=3, size=8, vmas=(VmaSpec(end=8),), large=((0, 3),)),
+        ),
     ),
 )
