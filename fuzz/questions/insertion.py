@@ -10,6 +10,7 @@ from typing import Final
 from fuzz.questions.names import ACCOUNTING, ASSERTION, LOST, MERGED, SPINS, UFFD
 from fuzz.questions.question import Proposition, Question, Word
 from fuzz.questions.variants import (
+    RECHECK_TAKES_SWAP_FOR_A_HOLE,
     RECHECK_UP_TO_THE_LAST_PRESENT_PAGE,
     WITHOUT_PAGE_LOCKS_UNTIL_THE_RECHECK,
     WITHOUT_RECHECK,
@@ -29,7 +30,7 @@ from fuzz.questions.worlds import (
     MAPPED,
     TAIL_REGISTERED,
 )
-from pagecache.operations import Collapse, Load, Mincore, PunchHole, SeekHole, Store, UffdRegister
+from pagecache.operations import Collapse, Load, Mincore, PageOut, PunchHole, SeekHole, Store, UffdRegister, Write
 
 __all__ = ["INSERTION"]
 
@@ -273,6 +274,16 @@ INSERTION: Final = (
                 (RECHECK_UP_TO_THE_LAST_PRESENT_PAGE,),
                 ENDS_IN_A_HOLE,
                 ((Collapse(0),), (Store(3),)),
+                LOST,
+                SOMETIMES,
+                claimed=SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "m5, what has gone to swap counted as a hole: is a page lost?",
+                (RECHECK_TAKES_SWAP_FOR_A_HOLE,),
+                DATA_HOLE,
+                ((Collapse(0),), (Write(1), PageOut(1))),
                 LOST,
                 SOMETIMES,
                 claimed=SOMETIMES,

@@ -44,6 +44,20 @@ RECHECK_UP_TO_THE_LAST_PRESENT_PAGE: Final = Variant(
 """,
 )
 
+RECHECK_TAKES_SWAP_FOR_A_HOLE: Final = Variant(
+    "recheck-takes-swap-for-a-hole",
+    """
+     xas_unlock_irq,
+ )
++from pagecache.xarray.entry import xa_is_value
+@@
+                 entry = await xas_next(xas)
+-                if entry is None:
++                if entry is None or xa_is_value(entry):
+                     await xas_store(xas, XA_RETRY_ENTRY)
+""",
+)
+
 WITHOUT_RECHECK: Final = Variant(
     "without-nr-none-recheck",
     """
