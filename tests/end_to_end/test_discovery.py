@@ -12,6 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from fuzz.cli import main
+from fuzz.search.proof import prove
+from fuzz.subject import Subject
+from pagecache.kernels import KERNELS_BY_NAME
+from pagecache.operations import Collapse, Stat
+from pagecache.promises import DEFAULT_PROMISES
+from pagecache.world import VmaSpec, WorldSpec
+from strategies.case import Case
+from strategies.programs import named
 
 BROKEN = (
     "linux-4.8",
@@ -29,11 +37,16 @@ SCHEDULES_MAX = 2_000
 SECONDS_MAX = 20
 """For all of it: find, shrink, prove, save."""
 
+TAKES_TWO_LOOKS = "every_call_is_explained_by_a_sparse_file+collapse+stat-stat"
+"""The accounting race of the rollback up to 6.5, as stat() sees it: st_blocks may be on its way to what it will be, so
+one stat() can be explained, and takes a second one to be refuted.  All others need two operations at the most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
     """What one campaign came to."""
 
+    entry: str
     schedules: int
     tasks: int
     operations: int
@@ -50,7 +63,8 @@ def discover(kernel: str, seed: int, directory: Path) -> Discovery:
     assert result.exit_code == 1, f"seed {seed}: {result.stdout}"
     said = json.loads(result.stdout)
     assert Path(said["entry"]).parent == directory
-    return Discovery(said["schedules"], said["tasks"], said["operations"], said["deviations"], seconds)
+    name = Path(said["entry"]).stem
+    return Discovery(name, said["schedules"], said["tasks"], said["operations"], said["deviations"], seconds)
 
 
 @pytest.mark.parametrize("kernel", BROKEN)
@@ -69,12 +83,26 @@ def test_it_is_found_from_any_seed(kernel: str, tmp_path: Path, capsys: pytest.C
     schedules = [each.schedules for each in found]
     seconds = [each.seconds for each in found]
     largest = max(found, key=lambda each: (each.operations, each.tasks, each.deviations))
+    too_large = [each for each in found if each.operations > 2 + (each.entry == TAKES_TWO_LOOKS)]
     with capsys.disabled():
         print(  # noqa: T201 - the table of the README
             f"\n| {kernel} | {median(schedules):,.0f}, {max(schedules):,} "
             f"| {largest.tasks} tasks, {largest.operations} operations, {largest.deviations} deviations "
             f"| {median(seconds):.1f}, {max(seconds):.1f} |"
         )
-    assert largest.operations <= 2
+    assert not too_large
     assert largest.deviations <= 3
     assert max(seconds) < SECONDS_MAX
+
+
+@pytest.mark.parametrize(("stats", "never"), [(1, True), (2, False)])
+@pytest.mark.parametrize("kernel", ["stevens-v5", "linux-6.4"])
+def test_what_takes_two_looks_takes_two(kernel: str, stats: int, never: bool) -> None:
+    promise = TAKES_TWO_LOOKS.partition("+")[0]
+    subject = Subject(KERNELS_BY_NAME[kernel], [one for one in DEFAULT_PROMISES if one.name == promise])
+    world = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),))
+    case = Case(kernel, world, named([(Collapse(0),), (Stat(),) * stats]))
+
+    proof = prove(lambda: subject.execution(case))
+
+    assert (proof.exhausted and proof.failure is None) is never
