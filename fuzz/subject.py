@@ -18,7 +18,7 @@ from fuzz.search.explore import deviation_bounded
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.portfolio import Portfolio
 from fuzz.shrinking.shrink import Sample, Search, SearchLimitError, Shrunk, shrink
-from pagecache.evict import shmem_evict_inode
+from pagecache.evict import evict_inodes
 from pagecache.kernel import Kernel
 from pagecache.promises import DEFAULT_PROMISES
 from pagecache.promises.promise import Promise
@@ -60,7 +60,7 @@ class Subject:
         promises = self.promises
         if sightings is not None:
             promises = (*promises, Promise("sightings", lambda world: _noted(sightings, world), "never objects"))
-        return prepare(case, self.kernel, promises, teardown=shmem_evict_inode, record=record)
+        return prepare(case, self.kernel, promises, teardown=evict_inodes, record=record)
 
     def run(self, case: Case, *, record: bool = False) -> Run:
         """Run ``case`` under its own schedule, with the direct driver."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pagecache.list_head import ListHead
 from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
 from pagecache.step import step
 from pagecache.swap_device import SwapDevice
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pagecache.kernel import Kernel
     from pagecache.mm import Vma
     from pagecache.regular.backing import RegularFile
+    from pagecache.shrinklist import ShmemSbInfo
 
 __all__ = [
     "BLOCKS_PER_PAGE",
@@ -65,13 +67,31 @@ class ShmemFalloc:
 class Inode:
     """An inode, with what shmem has of its own.  ``i_size`` is counted in pages: the model has no partial pages.
 
-    ``huge`` is the mount option of its superblock.
+    ``huge`` is the mount option of its superblock.  ``sbinfo`` is that superblock and ``shrinklist`` the entry of the
+    inode in its list, in a world with other files; ``freeing`` is I_FREEING.
     """
 
-    __fingerprint_skip__: ClassVar = ("huge",)
-    __slots__ = ("huge", "i_blocks", "i_lock", "i_mapping", "i_private", "i_rwsem", "i_size", "info")
+    __fingerprint_skip__: ClassVar = ("huge", "number")
+    __slots__ = (
+        "freeing",
+        "huge",
+        "i_blocks",
+        "i_count",
+        "i_lock",
+        "i_mapping",
+        "i_private",
+        "i_rwsem",
+        "i_size",
+        "info",
+        "number",
+        "sbinfo",
+        "shrinklist",
+    )
 
-    def __init__(self, i_pages: XArray, size: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel) -> None:
+    def __init__(
+        self, i_pages: XArray, size: int, hpage_pmd_order: int, memory: Memory, kernel: Kernel, *, number: int = 0
+    ) -> None:
+        self.number = number
         self.i_rwsem = RwSemaphore("i_rwsem", "i_rwsem")
         self.i_lock = SpinLock("i_lock", "i_lock")
         self.i_size = size
@@ -80,6 +100,18 @@ class Inode:
         self.i_private: ShmemFalloc | None = None
         self.info = ShmemInodeInfo()
         self.i_mapping = AddressSpace(self, i_pages, hpage_pmd_order, memory, kernel)
+        self.i_count = 1
+        self.freeing = False
+        self.sbinfo: ShmemSbInfo | None = None
+        self.shrinklist: ListHead | None = None
+
+    def join(self, sbinfo: ShmemSbInfo) -> None:
+        """It belongs to a superblock, and is not on its list yet."""
+        self.sbinfo = sbinfo
+        self.shrinklist = ListHead(str(self), self)
+
+    def __str__(self) -> str:
+        return f"file {self.number}" if self.number else "the file"
 
 
 class AddressSpace:

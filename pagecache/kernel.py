@@ -55,6 +55,7 @@ class Kernel:
     shmem_writepage: KernelFunction
     shmem_free_swap: KernelFunction
     remove_mapping: KernelFunction
+    shmem_unused_huge_shrink: KernelFunction
     shmem_setattr: KernelFunction
     shmem_undo_range: KernelFunction
     shmem_get_partial_folio: KernelFunction

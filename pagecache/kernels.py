@@ -82,6 +82,7 @@ from pagecache.shmem_swap import (
     shmem_swapin_folio,
     shmem_writepage,
 )
+from pagecache.shrinker import shmem_unused_huge_shrink
 from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_get_partial_folio, shmem_undo_range
 from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte, userfaultfd_unregister
@@ -125,6 +126,7 @@ LINUX_6_2: Final = Kernel(
     shmem_writepage=shmem_writepage,
     shmem_free_swap=shmem_free_swap,
     remove_mapping=remove_mapping,
+    shmem_unused_huge_shrink=shmem_unused_huge_shrink,
     shmem_setattr=shmem_setattr,
     shmem_undo_range=shmem_undo_range,
     shmem_get_partial_folio=shmem_get_partial_folio,

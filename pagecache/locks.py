@@ -39,6 +39,7 @@ LOCK_ORDER: Final = (
     "ptl",
     "i_pages",
     "info_lock",
+    "shrinklist_lock",
     "i_lock",
 )
 """Outermost first: the comments above ``mm/rmap.c`` and ``mm/filemap.c`` ("Lock ordering")."""

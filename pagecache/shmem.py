@@ -23,6 +23,7 @@ from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
 from pagecache.mm import Vma, userfaultfd_missing
 from pagecache.pte import pte_target
 from pagecache.shmem_huge import Orders, shmem_allowable_huge_orders, shmem_suitable_orders
+from pagecache.shrinklist import add_to_shrinklist
 from pagecache.step import step
 from pagecache.xarray import (
     ValueEntry,
@@ -236,6 +237,7 @@ async def shmem_get_folio(
             if error == "EEXIST":
                 continue
             return error, None
+        await add_to_shrinklist(inode, fresh)
         # Let SGP_FALLOC use the SGP_WRITE optimisation on a new folio: it stays !uptodate.
         fresh_sgp = SGP_WRITE if sgp == SGP_FALLOC else sgp
         return await _clear_and_check_size(inode, fresh, index, fresh_sgp, alloced=True)

@@ -4,8 +4,7 @@ A fault asks for a huge page, since it does not know how much will be used; writ
 are about to fill (since 6.14: acd7ccb284b8, "mm: shmem: add large folio support for tmpfs").  A write of one page
 therefore gets one page.
 
-Leaves out: anonymous shmem and its sizes in sysfs, ``huge=advise``, ``shmem_enabled``, and the list of the files whose
-last folio reaches behind their end, from which memory pressure would split it (``shrinklist``).
+Leaves out: anonymous shmem and its sizes in sysfs, ``huge=advise``, ``shmem_enabled``.
 """
 
 from __future__ import annotations

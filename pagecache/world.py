@@ -14,6 +14,7 @@ from pagecache.kernel import Kernel
 from pagecache.mm import Mm, Vma
 from pagecache.pte import Pte
 from pagecache.regular.backing import RegularFile
+from pagecache.shrinklist import OtherFile, ShmemSbInfo
 from pagecache.step import Step
 from pagecache.xarray import ValueEntry, XArray, XaState, store_plainly
 
@@ -22,6 +23,8 @@ __all__ = [
     "FILE_STATES",
     "HUGE",
     "LARGE_STATES",
+    "OTHERS_MAX",
+    "OTHER_STATES",
     "PAGES_MAX",
     "PAGE_STATES",
     "VMAS_MAX",
@@ -52,6 +55,12 @@ HUGE: Final = ("never", "always", "within_size")
 LARGE_STATES: Final = ("data", "swapped", "shadow", "dirty")
 """What a large folio, or one entry for several pages that are swapped out or evicted, can hold.  A large folio of a
 regular file is dirty only if its file system can write it back, see :attr:`WorldSpec.large_folios`."""
+
+OTHER_STATES: Final = ("idle", "pinned")
+"""What another file of the superblock may be: one huge page, of which the last page is behind its end; which a device
+does I/O to."""
+
+OTHERS_MAX: Final = 3  # a list that is being taken apart has a first, a last and another one
 
 Large: TypeAlias = tuple[int, int]
 """The first index and the order of what holds several pages at once."""
@@ -119,6 +128,7 @@ class WorldSpec:
             consecutive slots to which one entry of that order refers.  Of hpage_order, it is a huge page.
         backing: one of :data:`BACKINGS`.
         huge: one of :data:`HUGE`.
+        others: the other files of the superblock, each one of :data:`OTHER_STATES`, in the order of its shrinklist.
 
     Raises:
         ValueError: if the parts do not fit together; the message names the value and the remedy.
@@ -131,6 +141,7 @@ class WorldSpec:
     large: tuple[Large, ...] = ()
     backing: str = "shmem"
     huge: str = "never"
+    others: tuple[str, ...] = ()
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -167,6 +178,18 @@ class WorldSpec:
             raise ValueError(f"huge is {self.huge!r}; choose one of {', '.join(HUGE)}")
         if self.huge != "never" and self.backing != "shmem":
             raise ValueError(f"huge is {self.huge!r}, but only shmem is mounted with huge=; make it 'never'")
+        if self.others and self.backing != "shmem":
+            raise ValueError(f"others is {list(self.others)}, but only shmem has a list of them; leave it out")
+        if self.others and self.huge == "never":
+            raise ValueError(
+                f"others is {list(self.others)}, but with huge = 'never' no file gets a huge page that reaches behind "
+                "its end; make huge 'always' or 'within_size'"
+            )
+        if len(self.others) > OTHERS_MAX:
+            raise ValueError(f"there are {len(self.others)} other files; give at most {OTHERS_MAX}")
+        for state in self.others:
+            if state not in OTHER_STATES:
+                raise ValueError(f"others has {state!r}; choose one of {', '.join(OTHER_STATES)}")
         for index, state in enumerate(self.pages):
             if state not in self.states:
                 raise ValueError(f"page {index} is {state!r}; choose one of {', '.join(self.states)}")
@@ -226,19 +249,26 @@ class World:
     """
 
     __fingerprint_skip__: ClassVar = ("kernel", "may_fail", "may_swap", "pending", "spec")
-    __slots__ = ("inode", "kernel", "mapping", "may_fail", "may_swap", "memory", "mms", "pending", "spec", "vmas")
+    __slots__ = (
+        "inode",
+        "kernel",
+        "mapping",
+        "may_fail",
+        "may_swap",
+        "memory",
+        "mms",
+        "others",
+        "pending",
+        "sbinfo",
+        "spec",
+        "vmas",
+    )
 
     def __init__(self, spec: WorldSpec, kernel: Kernel) -> None:
         self.spec = spec
         self.kernel = kernel
         self.memory = Memory()
-        self.inode = Inode(
-            XArray(len(spec.pages), spec.chunk_shift, kernel.xas_descend, kernel.xas_create_range, kernel.xas_find),
-            spec.size,
-            spec.hpage_order,
-            self.memory,
-            kernel,
-        )
+        self.inode = self._new_inode(len(spec.pages), spec.size, 0)
         self.inode.huge = spec.huge
         self.mapping = self.inode.i_mapping
         self.mms: dict[str, Mm] = {}
@@ -252,6 +282,39 @@ class World:
             self._fill_cache_of_disk()
         for vma in spec.vmas:
             self._map(vma)
+        self.others: list[OtherFile] = []
+        self.sbinfo: ShmemSbInfo | None = None
+        if spec.others:
+            self.sbinfo = ShmemSbInfo(kernel)
+            self.inode.join(self.sbinfo)
+            for state in spec.others:
+                self._add_other(state, self.sbinfo)
+
+    @property
+    def inodes(self) -> list[Inode]:
+        """The file, and the others."""
+        return [self.inode, *(other.inode for other in self.others)]
+
+    def _new_inode(self, pages: int, size: int, number: int) -> Inode:
+        kernel, spec = self.kernel, self.spec
+        i_pages = XArray(pages, spec.chunk_shift, kernel.xas_descend, kernel.xas_create_range, kernel.xas_find)
+        return Inode(i_pages, size, spec.hpage_order, self.memory, kernel, number=number)
+
+    def _add_other(self, state: str, sbinfo: ShmemSbInfo) -> None:
+        """A file with a huge page that reaches behind its end, so that it is on the shrinklist."""
+        nr, number = 1 << self.spec.hpage_order, len(self.others) + 1
+        inode = self._new_inode(nr, nr - 1, number)
+        folio = self.memory.new_folio(self.spec.hpage_order)
+        folio.refcount = nr + (state == "pinned")
+        folio.mapping = inode.i_mapping
+        folio.swapbacked = folio.dirty = folio.lru = folio.uptodate = True
+        folio.pages = [f"f{number}.{index}" for index in range(nr)]
+        store_plainly(XaState(inode.i_mapping.i_pages, 0, self.spec.hpage_order), folio)
+        inode.i_mapping.nrpages = inode.info.alloced = nr
+        inode.i_blocks = nr * BLOCKS_PER_PAGE
+        inode.join(sbinfo)
+        sbinfo.add(inode)
+        self.others.append(OtherFile(number, inode, folio if state == "pinned" else None))
 
     def _fill_cache(self) -> None:
         orders = dict(self.spec.large)

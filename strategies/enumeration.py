@@ -18,12 +18,14 @@ from typing import Any, Final
 
 from pagecache.operations import (
     OPERATIONS,
+    CloseFile,
     CloseWrite,
     Collapse,
     Khugepaged,
     OpenWrite,
     Operation,
     Poke,
+    Shrink,
     UffdWriteProtect,
     Writeback,
 )
@@ -37,6 +39,7 @@ COLLAPSE: Final = Collapse(0)
 
 LEFT_OUT: Final[Mapping[type[Operation], str]] = MappingProxyType(
     dict.fromkeys((OpenWrite, CloseWrite, Writeback), "regular files only, and these worlds are of shmem")
+    | dict.fromkeys((Shrink, CloseFile), "about other files, and these worlds have one")
     | {
         Poke: "a Store, but for how it ends at an event, as Touch does",
         Khugepaged: "a Collapse that gives up sooner",

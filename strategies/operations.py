@@ -9,6 +9,7 @@ from typing import Any, Final
 from pagecache.operations import (
     OPERATIONS,
     UFFD_MODES,
+    CloseFile,
     CloseWrite,
     Collapse,
     Fallocate,
@@ -27,6 +28,7 @@ from pagecache.operations import (
     Read,
     SeekData,
     SeekHole,
+    Shrink,
     Split,
     Stat,
     Store,
@@ -104,6 +106,10 @@ def _mode(draw: Draw, _: WorldSpec, __: list[Any], like: str) -> str:
     return draw.mostly(UFFD_MODES[:1], UFFD_MODES[1:], OTHER_MODE, like)
 
 
+def _file(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.option(range(1, len(world.others) + 1), like)
+
+
 def _lift(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
     return draw.boolean(LIFT, like)
 
@@ -158,6 +164,8 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     UffdContinue: (_index, _vma_of_index),
     Swapoff: (),
     Khugepaged: (_huge_index, _vma_of_huge_page, _max_ptes, _max_ptes),
+    Shrink: (),
+    CloseFile: (_file,),
 }
 """How each operation's fields are drawn, in their order."""
 
@@ -166,7 +174,8 @@ Kinds = Sequence[type[Operation] | Operation]
 
 COLLAPSE: Final[tuple[type[Operation], ...]] = (Collapse,)
 LOOKS: Final[tuple[type[Operation], ...]] = (SeekHole, SeekData, Mincore, Touch)
-CHANGES: Final = tuple(made for made in OPERATIONS if made not in (*COLLAPSE, *LOOKS))
+AMONG_FILES: Final = tuple(made for made in OPERATIONS if made.files > 1)
+CHANGES: Final = tuple(made for made in OPERATIONS if made not in (*COLLAPSE, *LOOKS, *AMONG_FILES))
 OTHERS: Final[dict[str, tuple[Sequence[type[Operation]], Sequence[type[Operation]]]]] = {
     backing: (
         tuple(made for made in LOOKS if backing in made.backings),
@@ -174,7 +183,7 @@ OTHERS: Final[dict[str, tuple[Sequence[type[Operation]], Sequence[type[Operation
     )
     for backing in BACKINGS
 }
-"""By backing, what is no Collapse: what looks, and what changes something."""
+"""By backing, what is no Collapse: what looks, and what changes something in a world of one file."""
 CHANGE: Final = 0.6  # the others look: most of what the thread argued about is what somebody sees meanwhile
 _NAMES: Final = {made: tuple(field.name for field in dataclasses.fields(made)) for made in OPERATIONS}
 
@@ -184,7 +193,7 @@ def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds
 
     With ``kinds``, one of those: a Collapse only if it is among them, the others equally likely; an instance as it is.
     """
-    kinds = tuple(made for made in kinds if world.backing in made.backings)
+    kinds = tuple(made for made in kinds if made.fits(world))
     if kinds:
         chosen = _of(draw, kinds, other)
         if isinstance(chosen, Operation):
@@ -192,6 +201,8 @@ def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds
         made = chosen
     elif draw.boolean(other, type(like) not in COLLAPSE):
         looks, changes = OTHERS[world.backing]
+        if world.others:
+            changes = (*changes, *AMONG_FILES)
         made = draw.mostly(looks, changes, CHANGE, type(like))
     else:
         made = draw.option(COLLAPSE, type(like))

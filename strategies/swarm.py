@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.operations import (
+    CloseFile,
     CloseWrite,
     Fallocate,
     Khugepaged,
@@ -34,6 +35,7 @@ from pagecache.operations import (
     Read,
     SeekData,
     SeekHole,
+    Shrink,
     Split,
     Stat,
     Store,
@@ -89,6 +91,7 @@ RECLAIM: Final[tuple[Kind, ...]] = (
     Khugepaged,
     Truncate,
 )
+SUPERBLOCK: Final[tuple[Kind, ...]] = (Load, Write, Fallocate, Truncate, PageOut, Split, Shrink, CloseFile)
 WRITERS: Final[tuple[Kind, ...]] = (Read, Write, Load, Store, OpenWrite, CloseWrite, Writeback, Truncate, PageOut)
 
 THEMES: Final[dict[str, tuple[tuple[Kind, ...], ...]]] = {
@@ -117,6 +120,8 @@ def _theme(draw: Draw, world: WorldSpec) -> tuple[Kind, ...]:
     """Kinds that use the same mechanism; those of a registration where there is one."""
     if any(vma.minor or vma.wp for vma in world.vmas):
         return OTHER_EVENTS
+    if world.others:
+        return SUPERBLOCK
     themes = THEMES[world.backing]
     if any(vma.missing for vma in world.vmas):
         themes = (MISSING_PAGES, *themes)

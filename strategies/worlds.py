@@ -18,6 +18,8 @@ from pagecache.world import (
     HPAGE_ORDER_MAX,
     HUGE,
     LARGE_STATES,
+    OTHER_STATES,
+    OTHERS_MAX,
     PAGE_STATES,
     PAGES_MAX,
     VMAS_MAX,
@@ -72,6 +74,11 @@ FILE_PAGES: Final = (FILE_STATES[:2], FILE_STATES[2:])  # dirty, or evicted
 LARGE: Final = 0.25  # where data lies side by side, some of it is in large folios
 IN_ONE: Final = LARGE_STATES
 
+OTHER_FILES: Final = 0.4  # where the mount option makes large folios, of which one may reach behind the end of its file
+OTHERS: Final = tuple(
+    others for count in range(1, OTHERS_MAX + 1) for others in itertools.product(OTHER_STATES, repeat=count)
+)
+
 Range = tuple[int, int]
 Modes = tuple[bool, bool, bool, bool, bool]
 Mount = tuple[str, str]
@@ -113,7 +120,8 @@ def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -
         VmaSpec(),
     )
     large = feature(draw, features, "large", lambda: _large(draw, _tilings(pages, order), like.large))
-    return WorldSpec(pages, order, size, vmas, large, backing, huge)
+    others = feature(draw, features, "others", lambda: _others(draw, features, huge, like.others))
+    return WorldSpec(pages, order, size, vmas, large, backing, huge, others)
 
 
 def _mount(draw: Draw, features: Features, like: Mount) -> Mount:
@@ -122,6 +130,13 @@ def _mount(draw: Draw, features: Features, like: Mount) -> Mount:
         backing = feature(draw, features, "backing", lambda: MOUNTS[0][0])
         return backing, feature(draw, features, "huge", lambda: MOUNTS[0][1])
     return MOUNTS[draw.level(OTHER_MOUNT, MOUNTS.index(like))]
+
+
+def _others(draw: Draw, features: Features, huge: str, like: tuple[str, ...]) -> tuple[str, ...]:
+    """The other files of the superblock."""
+    if features or huge == HUGE[0]:
+        return ()
+    return draw.option(OTHERS, like) if draw.boolean(OTHER_FILES, like != ()) else ()
 
 
 def _large(draw: Draw, tilings: tuple[tuple[Large, ...], ...], like: tuple[Large, ...]) -> tuple[Large, ...]:

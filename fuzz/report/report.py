@@ -73,9 +73,13 @@ def case_lines(case: Case) -> list[str]:
 
 def world_facts(world: WorldSpec) -> list[tuple[str, str]]:
     """The file and its mappings: each with its name."""
-    facts = [("file", f"{' '.join(world.pages)}; i_size {world.size}, huge pages of {1 << world.hpage_order}")]
+    mount = f", huge={world.huge}" if world.huge != "never" else ""
+    facts = [("file", f"{' '.join(world.pages)}; i_size {world.size}, huge pages of {1 << world.hpage_order}{mount}")]
     if world.large:
         facts.append(("in one", ", ".join(f"{first} to {first + (1 << order) - 1}" for first, order in world.large)))
+    if world.others:
+        what = ", ".join(f"file {number} {state}" for number, state in enumerate(world.others, 1))
+        facts.append(("others", f"{what}; each a huge page that reaches behind its end"))
     for number, vma in enumerate(world.vmas):
         mapped = f", mapped {' '.join(map(str, vma.mapped))}" if vma.mapped else ""
         modes = {"MISSING": vma.missing, "MINOR": vma.minor, "WP": vma.wp}

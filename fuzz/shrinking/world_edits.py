@@ -10,7 +10,7 @@ from dataclasses import replace
 from fuzz.shrinking.naming import canonical, threads_of, with_threads
 from fuzz.shrinking.program_edits import fewer_operations, swapped_tasks
 from pagecache.operations import Collapse, Operation
-from pagecache.world import HUGE, LARGE_STATES, Large, VmaSpec, WorldSpec
+from pagecache.world import HUGE, LARGE_STATES, OTHER_STATES, Large, VmaSpec, WorldSpec
 from strategies.case import Case
 
 __all__ = [
@@ -84,19 +84,41 @@ def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
     large = tuple(
         (first - start, min(one, order)) for first, one in world.large if start <= first and first + (1 << one) <= end
     )
-    cut = WorldSpec(world.pages[start:end], order, inside(world.size), tuple(vmas), large, world.backing, world.huge)
+    cut = WorldSpec(
+        world.pages[start:end], order, inside(world.size), tuple(vmas), large, world.backing, world.huge, world.others
+    )
     return _with_world(case, cut, move)
 
 
 def simpler_pages(case: Case) -> Iterator[Case]:
     """New folios that are small, a size that is the whole file's, and each page in each simpler state."""
     world = case.world
-    for huge in HUGE[: HUGE.index(world.huge)]:
+    yield from _fewer_others(case)
+    for huge in HUGE[bool(world.others) : HUGE.index(world.huge)]:
         yield replace(case, world=replace(world, huge=huge))
     if world.size < len(world.pages):
         yield replace(case, world=replace(world, size=len(world.pages)))
     for index, state in enumerate(world.pages):
         yield from _with_page(case, index, world.states[: world.states.index(state)])
+
+
+def _fewer_others(case: Case) -> Iterator[Case]:
+    """Without each of the other files, if no operation is about one that is not there then; or without its pin."""
+    others = case.world.others
+    for gone in range(len(others)):
+
+        def renumber(operation: Operation, gone: int = gone) -> Operation:
+            number = getattr(operation, "file", 0)
+            return replace(operation, file=number - 1) if number > gone + 1 else operation  # type: ignore[call-arg]
+
+        fewer = _with_world(case, replace(case.world, others=others[:gone] + others[gone + 1 :]), renumber)
+        operations = [operation for task in fewer.program.tasks for operation in task.operations]
+        if not any(operation.problem(fewer.world) for operation in operations):
+            yield fewer
+    for number, state in enumerate(others):
+        for simpler in OTHER_STATES[: OTHER_STATES.index(state)]:
+            changed = (*others[:number], simpler, *others[number + 1 :])
+            yield replace(case, world=replace(case.world, others=changed))
 
 
 def other_pages(case: Case) -> Iterator[Case]:

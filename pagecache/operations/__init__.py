@@ -27,7 +27,7 @@ from pagecache.operations.file import (
     Writeback,
 )
 from pagecache.operations.mapping import ACCESSES, FAULTS, Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
-from pagecache.operations.memory import MemoryFailure, Migrate, PageOut, Split, Swapoff
+from pagecache.operations.memory import CloseFile, MemoryFailure, Migrate, PageOut, Shrink, Split, Swapoff
 from pagecache.operations.operation import Operation, Result
 from pagecache.operations.uffd import (
     UFFD_MODES,
@@ -47,6 +47,7 @@ __all__ = [
     "OPERATIONS",
     "OPERATIONS_BY_NAME",
     "UFFD_MODES",
+    "CloseFile",
     "CloseWrite",
     "Collapse",
     "Fallocate",
@@ -66,6 +67,7 @@ __all__ = [
     "Result",
     "SeekData",
     "SeekHole",
+    "Shrink",
     "Split",
     "Stat",
     "Store",
@@ -115,6 +117,8 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     UffdContinue,
     Swapoff,
     Khugepaged,  # a collapse that gives up sooner
+    Shrink,  # what the files of one superblock share
+    CloseFile,
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pagecache.evict import close_other
 from pagecache.huge_memory import split_huge_pages
 from pagecache.memory_failure import memory_failure
 from pagecache.migrate import migrate_pages
 from pagecache.operations.operation import Operation, Result
+from pagecache.shrinker import shmem_unused_huge_scan
 from pagecache.swapoff import sys_swapoff
 from pagecache.vmscan import reclaim_folio
 from pagecache.world import BACKINGS, World, WorldSpec
 
-__all__ = ["MemoryFailure", "Migrate", "PageOut", "Split", "Swapoff"]
+__all__ = ["CloseFile", "MemoryFailure", "Migrate", "PageOut", "Shrink", "Split", "Swapoff"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,3 +84,29 @@ class MemoryFailure(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await memory_failure(world.mapping, self.index)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Shrink(Operation):
+    """The shrinker of the superblock, which splits what reaches behind the end of its file.  Result: 0."""
+
+    task_name: ClassVar[str] = "kswapd"
+    files: ClassVar[int] = 2
+
+    async def run(self, world: World, tag: str) -> Result:
+        if world.sbinfo is not None:
+            await shmem_unused_huge_scan(world.sbinfo)
+        return 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CloseFile(Operation):
+    """``close(2)`` of the last descriptor of another file, which nobody can open again.  Result: 0, or EBADF."""
+
+    task_name: ClassVar[str] = "close"
+    files: ClassVar[int] = 2
+    file: int
+
+    async def run(self, world: World, tag: str) -> Result:
+        error = await close_other(world.others[self.file - 1])
+        return error or 0

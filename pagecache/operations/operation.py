@@ -23,6 +23,14 @@ class Operation:
     backings: ClassVar[tuple[str, ...]] = ("shmem",)
     """The kinds of files on which it is modelled, see :data:`pagecache.world.BACKINGS`."""
 
+    files: ClassVar[int] = 1
+    """How many files of one superblock it takes: two if it is about the others."""
+
+    @classmethod
+    def fits(cls, world: WorldSpec) -> bool:
+        """Is it modelled for such a world?"""
+        return world.backing in cls.backings and len(world.others) >= cls.files - 1
+
     def __repr__(self) -> str:
         shown = [
             f"{field.name}={getattr(self, field.name)!r}"
@@ -36,6 +44,8 @@ class Operation:
         if world.backing not in self.backings:
             names = " or ".join(self.backings)
             return f"{type(self).__name__} is not modelled for backing {world.backing!r}; make the backing {names}"
+        if len(world.others) < self.files - 1:
+            return f"{type(self).__name__} is about other files, but there are none; give the world 'others'"
         pages = len(world.pages)
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         for name, value in values.items():
@@ -45,6 +55,8 @@ class Operation:
                 return f"{name} is {value}; it must not be negative"
             if name == "vma" and value >= len(world.vmas):
                 return f"vma is {value}, but the world has {len(world.vmas)}; choose 0 to {len(world.vmas) - 1}"
+            if name == "file" and not 0 < value <= len(world.others):
+                return f"file is {value}, but the world has {len(world.others)} others; choose 1 to that"
             if name in ("index", "start") and value >= pages:
                 return f"{name} is {value}, but the file has {pages} pages; choose 0 to {pages - 1}"
             if name == "size" and value > pages:

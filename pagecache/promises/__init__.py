@@ -17,6 +17,7 @@ from pagecache.promises.promise import Promise, Watcher
 from pagecache.promises.punching import SlipsInOnceWatcher
 from pagecache.promises.references import LeakWatcher, ReferenceWatcher
 from pagecache.promises.reserving import GivesUpWatcher
+from pagecache.promises.shrinklist import ShrinklistWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
 from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
 from pagecache.promises.userfaultfd import ObservedMissingWatcher, RegisteredWatcher
@@ -128,6 +129,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "nrpages_alloced_and_i_blocks_agree",
         CountWatcher,
         "BUG_ON(nrpages) in clear_inode(), aaa52e340073",
+    ),
+    Promise(
+        "the_shrinklist_holds_together",
+        ShrinklistWatcher,
+        "the files that memory pressure may split, and their number: 62c9827cbb99",
     ),
     Promise(
         "a_store_to_a_clean_page_is_noticed",

@@ -10,6 +10,7 @@ from typing import Final
 
 from pagecache.operations import (
     EVENT,
+    CloseFile,
     Collapse,
     Fallocate,
     Khugepaged,
@@ -26,6 +27,7 @@ from pagecache.operations import (
     Read,
     SeekData,
     SeekHole,
+    Shrink,
     Split,
     Stat,
     Store,
@@ -473,6 +475,13 @@ class Splitting(Behaviour):
             yield cell._replace(content=HOLE)
 
 
+class Shrinking(Splitting):
+    """The superblock's shrinker: the last large folio of the file is split, if it reaches behind the end."""
+
+    __slots__ = ()
+    operation: Shrink  # type: ignore[assignment]
+
+
 class Poisoning(Behaviour):
     """A memory error: what was in the page is lost, and says so; it never reads as zeroes or as a hole.
 
@@ -516,7 +525,7 @@ class Mapping(Behaviour):
 
     __slots__ = ()
     first = done(ANYTHING)
-    operation: Munmap | UffdRegister | UffdUnregister | UffdWriteProtect
+    operation: CloseFile | Munmap | UffdRegister | UffdUnregister | UffdWriteProtect
 
 
 BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
@@ -530,6 +539,8 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     PinWrite: Pinning,
     Migrate: Migrating,
     Split: Splitting,
+    Shrink: Shrinking,
+    CloseFile: Mapping,
     Poke: Accessing,
     UffdContinue: Continuing,
     UffdWriteProtect: Mapping,

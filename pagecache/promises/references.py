@@ -25,7 +25,7 @@ __all__ = ["LeakWatcher", "ReferenceWatcher"]
 
 
 def _slots(world: World, folio: Folio) -> int:
-    return sum(entry is folio for entry in world.mapping.i_pages.slots)
+    return sum(entry is folio for inode in world.inodes for entry in inode.i_mapping.i_pages.slots)
 
 
 def _swap_slots(world: World, folio: Folio) -> int:
@@ -42,6 +42,10 @@ def _entries(vma: Vma) -> Iterator[tuple[int, Pte]]:
 
 def _ptes(world: World, folio: Folio) -> int:
     return sum(entry.folio is folio for vma in world.vmas for _, entry in _entries(vma))
+
+
+def _pins(world: World, folio: Folio) -> int:
+    return sum(other.pinned is folio for other in world.others)
 
 
 class ReferenceWatcher(Watcher):
@@ -70,7 +74,7 @@ class ReferenceWatcher(Watcher):
             if folio.mapcount != ptes:
                 return f"in the end the mapcount of {folio} is {folio.mapcount}, but {ptes} page-table entries map it"
             swap = _swap_slots(world, folio)
-            if folio.refcount != slots + ptes + swap:
+            if folio.refcount != slots + ptes + swap + _pins(world, folio):
                 cached = f" and {swap} places of the swap cache" if swap else ""
                 return (
                     f"in the end {folio} has {folio.refcount} references, but is found in "
@@ -102,7 +106,7 @@ class LeakWatcher(Watcher):
                     f"but {users[number]} entries refer to it"
                 )
         for folio in self.world.memory.live():
-            if not (_slots(self.world, folio) or _ptes(self.world, folio) or _swap_slots(self.world, folio)):
+            if not any(found(self.world, folio) for found in (_slots, _ptes, _swap_slots, _pins)):
                 return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"
         for user in self.world.mapping.swap.users:
             return f"in the end {user} still has a reference to the swap device, which nobody can switch off"

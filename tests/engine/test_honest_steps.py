@@ -19,16 +19,19 @@ from fuzz.search.draws import RandomDraw
 from fuzz.search.fingerprint import Fingerprinter
 from fuzz.search.visible import Action, conflict, take
 from fuzz.subject import Subject
-from pagecache.history import Focus
-from pagecache.kernels import KERNELS_BY_NAME
+from pagecache.history import EVERY_KERNEL, Focus
 from pagecache.operations import (
+    CloseFile,
     Collapse,
+    Fallocate,
     Load,
     Migrate,
     Mincore,
     Munmap,
     PinWrite,
+    PunchHole,
     Read,
+    Shrink,
     Split,
     Store,
     Truncate,
@@ -50,6 +53,11 @@ HUGE = Focus(
         "pages": ("data",),
         "hpage_order": (1,),
     },
+)
+
+FILES = Focus(
+    (CloseFile, Shrink, Load, Store, Fallocate, PunchHole, Truncate),
+    {"huge": ("always",), "pages": ("hole",), "others": (("pinned", "idle"), ("idle", "pinned", "idle"))},
 )
 
 Make = Callable[[], Execution]
@@ -113,7 +121,7 @@ def swapped(make: Make, before: Sequence[int], fingerprinter: Fingerprinter, ran
 
 def swap_steps(kernel: str, draw: Callable[[], Case], random: Random) -> None:
     """Swap SWAPS times in runs of random cases."""
-    subject = Subject(KERNELS_BY_NAME[kernel], ())
+    subject = Subject(EVERY_KERNEL[kernel], ())
     swaps = 0
     while swaps < SWAPS:
         case = draw()
@@ -143,3 +151,10 @@ def test_so_do_those_about_huge_pages_that_are_mapped_by_pmds(kernel: str) -> No
     random = Random(len(kernel))
 
     swap_steps(kernel, lambda: focused(RandomDraw(random), kernel, HUGE), random)
+
+
+@pytest.mark.parametrize("kernel", ["linux-6.4-mended", "b38-put-while-on-our-list"])
+def test_so_do_those_about_several_files(kernel: str) -> None:
+    random = Random(len(kernel))
+
+    swap_steps(kernel, lambda: focused(RandomDraw(random), kernel, FILES), random)

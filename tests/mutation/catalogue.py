@@ -16,6 +16,7 @@ from migrate_mutants import MIGRATE_MUTANTS
 from mutant import Mutant
 from regular_mutants import REGULAR_MUTANTS
 from shmem_mutants import SHMEM_MUTANTS
+from shrinklist_mutants import SHRINKLIST_MUTANTS
 from swap_mutants import SWAP_MUTANTS
 
 __all__ = ["MUTANTS", "MUTANTS_BY_NAME"]
@@ -33,6 +34,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *MIGRATE_MUTANTS,
     *MEMORY_FAILURE_MUTANTS,
     *REGULAR_MUTANTS,
+    *SHRINKLIST_MUTANTS,
 )
 
 MUTANTS_BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

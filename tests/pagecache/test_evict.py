@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from stepping import K, folio_at, run, world
 
-from pagecache.evict import shmem_evict_inode
+from pagecache.evict import evict_inodes
 from pagecache.folio import folio_get
 from pagecache.step import KernelBug
 from pagecache.world import VmaSpec, WorldSpec
@@ -20,7 +20,7 @@ def _fresh_task() -> None:
 def test_nothing_is_left_of_a_file_that_was_used_properly() -> None:
     here = world(SPEC)
 
-    assert run(shmem_evict_inode(here)) is None
+    assert run(evict_inodes(here)) is None
     assert here.memory.nr_live == here.mapping.nrpages == here.inode.i_blocks == 0
     assert here.mapping.i_mmap == []
 
@@ -30,7 +30,7 @@ def test_a_page_count_that_is_wrong_is_a_bug_in_clear_inode() -> None:
     here.mapping.nrpages += 1
 
     with pytest.raises(KernelBug, match="nrpages is 1"):
-        run(shmem_evict_inode(here))
+        run(evict_inodes(here))
 
 
 def test_a_reference_that_nobody_drops_is_a_leak() -> None:
@@ -38,4 +38,4 @@ def test_a_reference_that_nobody_drops_is_a_leak() -> None:
     run(folio_get(folio_at(here, 2)))
 
     with pytest.raises(KernelBug, match=r"F2 \(refcount 1\)"):
-        run(shmem_evict_inode(here))
+        run(evict_inodes(here))

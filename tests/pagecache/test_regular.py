@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from stepping import Hand, folio_at, run, steps, untidy, world
 
-from pagecache.evict import shmem_evict_inode
+from pagecache.evict import evict_inodes
 from pagecache.folio import Folio
 from pagecache.operations import (
     CloseWrite,
@@ -106,7 +106,7 @@ def test_a_collapse_reads_what_is_missing_and_makes_a_clean_huge_page(kernel: st
     assert here.mapping.regular is not None
     assert here.mapping.regular.nr_thps == 1
     assert untidy(here) == []
-    run(shmem_evict_inode(here))
+    run(evict_inodes(here))
 
 
 @pytest.mark.parametrize("kernel", COLLAPSING)

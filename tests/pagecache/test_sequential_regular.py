@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plain_file import ANYTHING, PlainFile
 from stepping import run, untidy, world
 
-from pagecache.evict import shmem_evict_inode
+from pagecache.evict import evict_inodes
 from pagecache.operations import (
     OPERATIONS,
     Collapse,
@@ -96,4 +96,4 @@ def test_a_program_that_nobody_disturbs_sees_a_file(
         assert (task.atomic, task.held) == (0, [])
         assert untidy(here) == [], operation
         assert WriteNotifyWatcher(here).ended(()) is None, operation
-    run(shmem_evict_inode(here))
+    run(evict_inodes(here))

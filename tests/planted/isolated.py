@@ -16,6 +16,7 @@ from mutants import (
     CLEARS_NO_HOLES,
     CURSOR_STANDS_STILL,
     FORGETS_ITS_HOLES,
+    FORGETS_TO_COUNT,
     FREES_BEFORE_THE_STORE,
     KEEPS_STORES_A_SECRET,
     LEAVES_A_PLACEHOLDER,
@@ -48,6 +49,7 @@ from pagecache.operations import (
     PageOut,
     PunchHole,
     SeekHole,
+    Shrink,
     Split,
     Store,
     Touch,
@@ -187,6 +189,12 @@ ISOLATED = (
     # Without a reference and without being free, a page looks right to whoever only compares counts.
     Isolated("nothing_leaks", NEVER_FREES, FULL_SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
     Isolated("nrpages_alloced_and_i_blocks_agree", WITHOUT_NRPAGES_ROLLBACK, SLEEPS_AT_3, [[Collapse(0)], [Load(3)]]),
+    Isolated(
+        "the_shrinklist_holds_together",
+        FORGETS_TO_COUNT,
+        WorldSpec(huge="always", others=("pinned",)),
+        [[Shrink()]],
+    ),
     # The page-table entry is dirty, so that nothing is lost; but nobody hears of the store before it is taken out.
     Isolated(
         "a_store_to_a_clean_page_is_noticed",

@@ -271,6 +271,14 @@ TRIES_WITHOUT_MEMORY = Mutant(
 """,
 )
 
+FORGETS_TO_COUNT = Mutant(
+    "forgets-to-count-what-goes-back-to-the-shrinklist",
+    """
+-            sbinfo.shrinklist_len += 1
+""",
+    member="shmem_unused_huge_shrink",
+)
+
 PUTS_ONE_TOO_MANY = Mutant(
     "drops-one-reference-too-many",
     """
@@ -309,5 +317,6 @@ MUTANTS = (
     ASKS_THE_VMAS_WITHOUT_THE_XA_LOCK,
     WITHOUT_RCU_UNLOCK,
     TRIES_WITHOUT_MEMORY,
+    FORGETS_TO_COUNT,
     PUTS_ONE_TOO_MANY,
 )

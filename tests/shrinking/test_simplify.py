@@ -5,7 +5,7 @@ from random import Random
 from fuzz.search.draws import RandomDraw
 from fuzz.shrinking.naming import canonical
 from fuzz.shrinking.simplify import fewer_deviations, simpler, variations
-from pagecache.operations import Collapse, Load, Munmap, PunchHole, SeekHole, Truncate, UffdRegister
+from pagecache.operations import CloseFile, Collapse, Load, Munmap, PunchHole, SeekHole, Shrink, Truncate, UffdRegister
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.anchors import Anchors
 from strategies.case import Case, Deviation, Failure, Program, TaskSpec
@@ -81,6 +81,22 @@ def test_a_large_folio_is_simpler_as_pages() -> None:
 
     assert larges(simpler(value), 8) >= {((4, 1),), ((0, 1), (4, 1)), ((2, 1), (4, 1)), ((0, 2),)}
     assert larges(simpler(value), 4) == {((0, 2),), ((0, 1),)}
+
+
+def test_other_files_go_unless_they_are_closed_and_the_numbers_follow() -> None:
+    world = WorldSpec(huge="always", others=("pinned", "idle", "pinned"))
+    value = Case("k", world, named([(Shrink(),), (CloseFile(2),)]))
+
+    made = {(one.world.others, str(one.program)) for one in simpler(value) if one.world.others != world.others}
+
+    assert made == {
+        (("idle", "pinned"), "kswapd: Shrink() || close: CloseFile(file=1)"),
+        (("pinned", "pinned"), "kswapd: Shrink() || close: CloseFile(file=2)"),
+        (("pinned", "idle"), "kswapd: Shrink() || close: CloseFile(file=2)"),
+        (("idle", "idle", "pinned"), "kswapd: Shrink() || close: CloseFile(file=2)"),
+        (("pinned", "idle", "idle"), "kswapd: Shrink() || close: CloseFile(file=2)"),
+    }
+    assert all(one.world.huge == "always" for one in simpler(value) if one.world.others)
 
 
 def test_what_a_large_folio_holds_changes_with_it_only() -> None:

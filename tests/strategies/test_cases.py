@@ -17,7 +17,8 @@ from strategies.cases import case, cases, programs_and_worlds, write
 from strategies.grammar import NotInGrammarError
 from strategies.hypothesis_draw import HypothesisDraw
 from strategies.operations import PARAMETERS
-from strategies.programs import named
+from strategies.programs import named, program
+from strategies.swarm import swarm
 
 ANCHORS = Anchors(("xas_load", "xas_store", "folio_lock"), ("folio_alloc",))
 SAMPLE = 2000
@@ -129,8 +130,20 @@ def test_generation_is_biased_to_what_is_useful() -> None:
 def test_every_operation_is_generated() -> None:
     seen = Counter(type(one) for value, _ in sample(6) for one in operations(value))
 
-    assert min(seen[made] for made in OPERATIONS if "shmem" in made.backings) > SAMPLE / 50
-    assert min(seen[made] for made in OPERATIONS) > SAMPLE / 200
+    of_one_file = [made for made in OPERATIONS if made.files == 1]
+    assert min(seen[made] for made in of_one_file if "shmem" in made.backings) > SAMPLE / 50
+    assert min(seen[made] for made in of_one_file) > SAMPLE / 200
+
+
+def test_what_is_about_several_files_is_generated_where_there_are() -> None:
+    draw = RandomDraw(Random(0))
+    few = WorldSpec(huge="always", others=("pinned", "idle"))
+    seen: Counter[type[Operation]] = Counter()
+    for world in [few] * 500:
+        value = program(draw, world, kinds=swarm(draw, world))
+        seen.update(type(one) for task in value.tasks for one in task.operations)
+
+    assert min(seen[made] for made in OPERATIONS if made.files > 1) > 50
 
 
 def test_a_case_takes_few_choices() -> None:
