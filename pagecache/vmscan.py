@@ -144,15 +144,16 @@ async def remove_mapping(mapping: AddressSpace, folio: Folio) -> bool:
     clean = not folio.dirty
     if frozen and not clean:
         await folio_ref_unfreeze(folio, refcount)
+    thaws = [(("refcount", folio.number), True)]
     if frozen and clean and in_page_cache:
         await __filemap_remove_folio(xas, mapping, folio)
     elif frozen and clean:
-        swap = mapping.swap
-        await step("__delete_from_swap_cache", folio, target=("swap", folio.swap >> swap.order), writes=True)
-        forget(swap, folio)
+        slots = ("swap", folio.swap >> mapping.swap.order)
+        await step("__delete_from_swap_cache", folio, target=slots, writes=True, also=thaws)
+        forget(mapping.swap, folio)
+    if in_page_cache:
+        await xas_unlock_irq(xas, also=thaws)
     if frozen and clean:
         folio.refcount = 1
         folio.frozen_by = None
-    if in_page_cache:
-        await xas_unlock_irq(xas)
     return frozen and clean

@@ -37,7 +37,7 @@ from pagecache.shrinklist import ShmemSbInfo
 async def shmem_unused_huge_shrink(sbinfo: ShmemSbInfo) -> None:
     """``shmem_unused_huge_shrink()``: split the folio at the end of each file of the list.
 
-    Leaves out: the batch, which ends the first walk early; ``nr_to_split``, with which an allocation that finds no
+    Leaves out: the batch, which ends the first walk early; ``nr_to_free``, with which an allocation that finds no
     space ends the second one.
     """
     batch = ListHead("list")

@@ -60,7 +60,7 @@ async def _remove_mapping(mapping: AddressSpace, folio: Folio) -> bool:
     await xas_store(xas, shadow)
     folio.mapping = None
     mapping.nrpages -= folio.nr_pages
+    await xas_unlock_irq(xas, also=[(("refcount", folio.number), True)])
     folio.refcount = 1
     folio.frozen_by = None
-    await xas_unlock_irq(xas)
     return True

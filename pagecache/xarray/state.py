@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pagecache.locks import acquire, lock_step, release
-from pagecache.step import KernelBug, RcuSection, Task, UseAfterFree, step
+from pagecache.step import KernelBug, RcuSection, Target, Task, UseAfterFree, step
 from pagecache.touched import NRPAGES, TREE
 from pagecache.xarray.entry import SiblingEntry
 
@@ -156,9 +157,9 @@ async def xas_lock_irq(xas: XaState) -> Task:
     return current
 
 
-async def xas_unlock_irq(xas: XaState) -> None:
-    """``xas_unlock_irq()``.  Like spin_unlock(), nobody can tell when exactly it happens."""
-    current = await step("xas_unlock_irq")
+async def xas_unlock_irq(xas: XaState, *, also: Sequence[tuple[Target, bool]] = ()) -> None:
+    """``xas_unlock_irq()``.  Like spin_unlock(), nobody can tell when exactly it happens; ``also`` as in Step."""
+    current = await step("xas_unlock_irq", also=also)
     release(xas.xa.xa_lock, current)
     xas.locked = False
 

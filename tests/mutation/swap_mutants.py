@@ -300,7 +300,7 @@ SWAP_MUTANTS: Final = (
 @@
 -    if in_page_cache:
 +    if in_page_cache and folio.order:
-         await xas_unlock_irq(xas)
+         await xas_unlock_irq(xas, also=thaws)
 """,
     ),
     Mutant(
