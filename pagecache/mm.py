@@ -8,6 +8,7 @@ folio, see :mod:`pagecache.huge_pmd`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.folio import Folio
@@ -314,9 +315,9 @@ async def pmd_install(vma: Vma, index: int, *, call: str = "pte_alloc", sleeps: 
     return current
 
 
-async def flush_tlb_page(vma: Vma, index: int) -> None:
-    """``flush_tlb_page()``: from now on no CPU reaches the page through an old entry."""
-    await step("flush_tlb_page", vma, index, target=pte_target(index), writes=True)
+async def flush_tlb_page(vma: Vma, index: int, *, also: Sequence[tuple[Target, bool]] = ()) -> None:
+    """``flush_tlb_page()``: from now on no CPU reaches the page through an old entry; ``also`` as in Step."""
+    await step("flush_tlb_page", vma, index, target=pte_target(index), writes=True, also=also)
     vma.tlb.pop(index, None)
 
 

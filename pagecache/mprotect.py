@@ -58,6 +58,9 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
         if table.present:
             break
         await spin_unlock(table.ptl)
+    if index in vma.tlb and vma.mapped(index) is None:
+        # flush_tlb_batched_pending(): reclaim has emptied the entry, and the TLB still has it, perhaps for stores.
+        await flush_tlb_page(vma, index)
     entry = vma.ptes.get(index)
     flush = False
     if entry is None:

@@ -12,7 +12,7 @@ from pagecache.huge_pmd import (
 )
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed, pte_under_lock
+from pagecache.mm import flush_tlb_page, pte_changed, pte_clear, pte_install_uffd_wp_if_needed, pte_under_lock
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
 
@@ -57,7 +57,7 @@ async def try_to_unmap(
                 entry = await pte_clear(vma, index)
                 pte_install_uffd_wp_if_needed(vma, index, entry)
                 if not batch_flush:
-                    await flush_tlb_page(vma, index)
+                    await flush_tlb_page(vma, index, also=pte_changed(folio))
                 folio.dirty |= entry.dirty  # "Move the dirty bit to the folio now the pte is gone."
                 folio.mapcount -= 1
                 # page_remove_rmap(), then folio_put(): the cache's reference remains.
@@ -116,7 +116,7 @@ async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
             if vma.mapped(index) is folio:
                 entry = await pte_clear(vma, index)
                 vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
-                await flush_tlb_page(vma, index)
+                await flush_tlb_page(vma, index, also=pte_changed(folio))
                 folio.dirty |= entry.dirty
                 folio.mapcount -= 1
                 drop_references(folio, 1)

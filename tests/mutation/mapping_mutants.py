@@ -170,7 +170,7 @@ MAPPING_MUTANTS: Final = (
         "refcount",
         """
                  if not batch_flush:
-                     await flush_tlb_page(vma, index)
+                     await flush_tlb_page(vma, index, also=pte_changed(folio))
                  folio.dirty |= entry.dirty  # "Move the dirty bit to the folio now the pte is gone."
 -                folio.mapcount -= 1
 """,

@@ -24,7 +24,7 @@ MIGRATE_MUTANTS: Final = (
         "lock",
         """
                  vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
--                await flush_tlb_page(vma, index)
+-                await flush_tlb_page(vma, index, also=pte_changed(folio))
 """,
     ),
     Mutant(

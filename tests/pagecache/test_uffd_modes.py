@@ -9,7 +9,7 @@ from pagecache.fault import access
 from pagecache.memory_failure import memory_failure
 from pagecache.mfill_continue import mfill_atomic_continue
 from pagecache.mprotect import mwriteprotect_range
-from pagecache.operations import UffdUnregister
+from pagecache.operations import PageOut, UffdUnregister
 from pagecache.pte import MARKER_UFFD_WP, Pte
 from pagecache.rmap import try_to_unmap
 from pagecache.step import Task
@@ -72,6 +72,21 @@ def test_protection_outlives_the_mapping() -> None:
     run(try_to_unmap(here.mapping, folio_at(here, 0)))
 
     assert here.vmas[0].ptes[0] == Pte(None, kind=MARKER_UFFD_WP)
+    assert store(here, 0) == EVENT
+
+
+def test_protecting_what_reclaim_has_just_unmapped_flushes_what_reclaim_has_not() -> None:
+    """flush_tlb_batched_pending()."""
+    here = world(WP)
+    store(here, 0)
+    reclaim = Hand(PageOut(0).run(here, ""), Task("reclaim", 2))
+    reclaim.until("try_to_unmap_flush")
+    assert here.vmas[0].tlb[0].write
+
+    run(mwriteprotect_range(here.vmas[0], 0, protect=True))
+
+    assert here.vmas[0].tlb == {}
+    reclaim.finish()
     assert store(here, 0) == EVENT
 
 
