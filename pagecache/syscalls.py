@@ -229,6 +229,7 @@ async def shmem_setattr(inode: Inode, size: int) -> int:
     if size <= old_size:
         if old_size > size:
             await unmap_mapping_range(mapping, size, INFINITY)
+        await step("alloced", target=inode.info.lock.target)  # a plain read: no lock is taken
         if inode.info.alloced:
             await mapping.kernel.shmem_undo_range(inode, size, INFINITY, unfalloc=False)
         if old_size > size:

@@ -12,7 +12,7 @@ from pagecache.promises import PROMISES_BY_NAME
 from strategies.case import Case
 
 SEED = 0
-SCHEDULES_MAX = 5_000
+SCHEDULES_MAX = 20_000  # of 32 searches for the rarest, the tail that stevens-v3 forgets, the longest took 9,387
 
 each = pytest.mark.parametrize("bug", REPRODUCERS, ids=str)
 

@@ -6,7 +6,7 @@ import pytest
 from stepping import contents, folio_at, untidy, world
 
 from pagecache.pte import Pte
-from pagecache.world import PAGES_MAX, VMAS_MAX, VmaSpec, World, WorldSpec
+from pagecache.world import OTHERS_MAX, PAGES_MAX, VMAS_MAX, VmaSpec, World, WorldSpec
 from pagecache.xarray import ValueEntry
 
 
@@ -103,6 +103,10 @@ def test_two_worlds_share_nothing() -> None:
         ({"large": ((0, 1, 2),)}, r"large has \[0, 1, 2\]; give pairs of a first index and an order"),
         ({"pages": ("data", "hole"), "large": ((0, 1),)}, "holds data, hole; make them all data or all swapped"),
         ({"pages": ("unwritten",) * 2, "large": ((0, 1),)}, "holds unwritten, unwritten; make them all data"),
+        ({"huge": "always", "others": ("busy",)}, "others has 'busy'; choose one of idle, pinned"),
+        ({"huge": "always", "others": ("idle",) * (OTHERS_MAX + 1)}, f"4 other files; give at most {OTHERS_MAX}"),
+        ({"others": ("idle",)}, r"others is \['idle'\], but with huge = 'never' no file gets a huge page"),
+        ({"others": ("idle",), "backing": "file"}, r"others is \['idle'\], but only shmem has a list of them"),
     ],
 )
 def test_a_specification_whose_parts_do_not_fit_says_which_and_what_to_do(values: dict[str, Any], message: str) -> None:
