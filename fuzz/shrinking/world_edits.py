@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from fuzz.shrinking.naming import canonical, threads_of, with_threads
 from fuzz.shrinking.program_edits import fewer_operations, swapped_tasks
@@ -24,6 +25,8 @@ __all__ = [
     "smaller_files",
     "swapped_pages",
 ]
+
+CACHED: Final = ("data", "dirty")  # of what a large folio can hold, what is in memory, so that it can be mapped
 
 
 def _with_world(case: Case, world: WorldSpec, change: Callable[[Operation], Operation]) -> Case:
@@ -140,14 +143,32 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
 
 
 def _in_one(case: Case) -> Iterator[Case]:
-    """The pages of each huge page in one large folio, or swapped out or evicted in one entry."""
+    """The pages of each huge page in one large folio, mapped by a PMD or not; or in one entry, swapped out or evicted."""
     world = case.world
     nr = 1 << world.hpage_order
     for first in range(0, world.size - nr + 1, nr):
         inside = range(first, first + nr)
         others = [one for one in world.large if one[0] not in inside]
         large = tuple(sorted([*others, (first, world.hpage_order)]))
-        yield from (_with_pages(case, inside, state, large) for state in LARGE_STATES if state in world.states)
+        for state in LARGE_STATES:
+            if state in world.states:
+                huge = _with_pages(case, inside, state, large)
+                yield huge
+                if state in CACHED and (mapped := _mapped_by_pmds(huge.world, inside)) != huge.world:
+                    yield replace(huge, world=mapped)
+
+
+def _mapped_by_pmds(world: WorldSpec, inside: range) -> WorldSpec:
+    """``world`` with the pages ``inside`` mapped as a whole, as a collapse leaves them, wherever they can be."""
+    return replace(
+        world,
+        vmas=tuple(
+            replace(vma, mapped=tuple(sorted({*vma.mapped, *inside})))
+            if vma.huge and vma.start <= inside.start and inside.stop <= vma.end
+            else vma
+            for vma in world.vmas
+        ),
+    )
 
 
 def _with_pages(case: Case, inside: range, state: str, large: tuple[Large, ...]) -> Case:

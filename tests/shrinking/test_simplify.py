@@ -116,6 +116,17 @@ def test_what_an_operation_would_do_can_be_done_already() -> None:
     assert replace(value, world=WorldSpec(vmas=(VmaSpec(missing=True),)), program=named([punch, (Load(1),)])) in made
 
 
+def test_a_collapse_that_is_done_already_has_left_a_huge_page_and_perhaps_a_pmd() -> None:
+    munmap = (Munmap(),)
+    value = Case("k", WorldSpec(vmas=(VmaSpec(huge=True),)), named([(Collapse(0), Truncate(0)), munmap]))
+
+    made = list(variations(value))
+
+    for mapped in ((), (0, 1)):
+        world = WorldSpec(vmas=(VmaSpec(mapped=mapped, huge=True),), large=((0, 1),))
+        assert replace(value, world=world, program=named([(Truncate(0),), munmap])) in made
+
+
 def test_whatever_is_generated_is_canonical() -> None:
     for value in sample(2, 200):
         assert canonical(value) == value
