@@ -143,7 +143,7 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
 
 
 def _in_one(case: Case) -> Iterator[Case]:
-    """The pages of each huge page in one large folio, mapped by a PMD or not; or in one entry, swapped out or evicted."""
+    """The pages of each huge page in one large folio, mapped by a PMD or not; or swapped out or evicted as one."""
     world = case.world
     nr = 1 << world.hpage_order
     for first in range(0, world.size - nr + 1, nr):

@@ -8,6 +8,10 @@ from mutant import Mutant
 
 __all__ = ["SHRINKLIST_MUTANTS"]
 
+# Few worlds have several files, and in few of them a folio of the first one reaches behind its end, too.
+FILES: Final = {"huge": ("always",), "others": (("pinned",), ("idle", "pinned"), ("pinned", "pinned"))}
+BEHIND_THE_END: Final = {**FILES, "pages": ("hole",)}
+
 SHRINKLIST_MUTANTS: Final = (
     Mutant(
         "igrab-of-an-inode-that-is-being-evicted",
@@ -50,6 +54,8 @@ SHRINKLIST_MUTANTS: Final = (
 -        sbinfo.shrinklist_len += 1
 +    sbinfo.shrinklist_len += 1
 """,
+        features=BEHIND_THE_END,
+        operations=("Fallocate", "PunchHole", "Store", "Shrink"),
     ),
     Mutant(
         "shrinker-moves-back-without-the-lock",
@@ -61,6 +67,8 @@ SHRINKLIST_MUTANTS: Final = (
              sbinfo.shrinklist_len += 1
 -            await spin_unlock(sbinfo.shrinklist_lock)
 """,
+        features=FILES,
+        operations=("Shrink", "CloseFile"),
     ),
     Mutant(
         "shrinker-splits-without-the-folio-lock",
@@ -72,6 +80,8 @@ SHRINKLIST_MUTANTS: Final = (
          await folio_put(entry)
          return MOVE_BACK
 """,
+        features=BEHIND_THE_END,
+        operations=("Load", "Store", "Shrink"),
     ),
     Mutant(
         "shrinker-forgets-to-put-the-inode",
