@@ -8,6 +8,7 @@ pytest fuzz/ --hypothesis-profile=ci the same cases every time; 'soak' for many 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,10 @@ settings.register_profile("default", **QUIET, max_examples=2_500)  # type: ignor
 settings.register_profile("ci", **QUIET, max_examples=2_500, derandomize=True)  # type: ignore[arg-type]
 settings.register_profile("soak", **QUIET, max_examples=250_000)  # type: ignore[arg-type]
 
-REPORTS: Final = pytest.StashKey[list[tuple[str, str]]]()
+SAYS: Final = "what the search says"
+"""A property of a test's report: a headline, and a text for who wants to see the ladders."""
+
+Say = Callable[..., None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,8 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Profiles and a place for reports."""
-    config.stash[REPORTS] = []
+    """The profile, and whether the options make sense."""
     if config.getoption("hypothesis_profile", None) is None:
         settings.load_profile("default")
     schedules = config.getoption("--schedules")
@@ -132,20 +135,30 @@ def _parameter(item: pytest.Item, name: str) -> object:
 
 
 @pytest.fixture
-def reports(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
-    """Where a test leaves what is to be printed at the end: a headline and a text."""
-    return request.config.stash[REPORTS]
+def say(request: pytest.FixtureRequest) -> Say:
+    """Leaves a headline, and perhaps a text, to be printed at the end.
+
+    It goes with the test's report, so that it arrives from a process of pytest-xdist, too.
+    """
+
+    def said(headline: str, text: str = "") -> None:
+        request.node.user_properties.append((SAYS, (headline, text)))
+
+    return said
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """What the search says, a line for each kernel, and the ladders if they are wanted."""
-    if not config.stash[REPORTS]:
+    reports = [one for some in terminalreporter.stats.values() for one in some if getattr(one, "when", "") == "call"]
+    reports.sort(key=lambda report: report.start)
+    said = [what for report in reports for name, what in report.user_properties if name == SAYS]
+    if not said:
         return
-    terminalreporter.section("what the search says")
-    for headline, _ in config.stash[REPORTS]:
+    terminalreporter.section(SAYS)
+    for headline, _ in said:
         terminalreporter.line(headline)
     if config.getoption("--ladders"):
-        for headline, text in config.stash[REPORTS]:
+        for headline, text in said:
             if text:
                 terminalreporter.section(headline.split(":")[0])
                 terminalreporter.line(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -13,7 +14,7 @@ from pagecache.history import Bug
 SEED: Final = 0
 
 
-def test_it_is_found(bug: Bug, pytestconfig: pytest.Config, reports: list[tuple[str, str]]) -> None:
+def test_it_is_found(bug: Bug, pytestconfig: pytest.Config, say: Callable[..., None]) -> None:
     """The default search, in the bug's worlds and with its operations, breaks one of its promises.
 
     A bug that has no reproducer in corpus/history/ gets this one.
@@ -27,6 +28,6 @@ def test_it_is_found(bug: Bug, pytestconfig: pytest.Config, reports: list[tuple[
     found = campaign.findings[0]
     verdict, case = found.shrunk.verdict, found.shrunk.case
     size = f"{len(case.program.tasks)} / {case.program.operations} / {len(case.schedule)}"
-    reports.append((f"{name}: {verdict.promise} after {found.schedules} schedules; {size}", ""))
+    say(f"{name}: {verdict.promise} after {found.schedules} schedules; {size}")
     assert verdict.promise in bug.breaks, verdict.sentence
     keep(bug, found, SEED, pytestconfig.rootpath / "corpus")

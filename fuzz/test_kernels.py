@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -23,6 +23,7 @@ from fuzz.engine.verdict import Outcome
 from fuzz.keep import Kept, known, known_elsewhere, report
 from fuzz.kernel_file import own_corpus
 from fuzz.known import KNOWN
+from fuzz.prose import count
 from fuzz.subject import Subject
 from fuzz.violation import Inconclusive, Violation
 from pagecache.kernel import Kernel
@@ -129,27 +130,24 @@ def _search(kernel: Kernel, promises: Sequence[str], config: pytest.Config, want
     return search
 
 
-def test_known_to_be_broken(
-    kernel: Kernel, broken: str, pytestconfig: pytest.Config, reports: list[tuple[str, str]]
-) -> None:
+def test_known_to_be_broken(kernel: Kernel, broken: str, pytestconfig: pytest.Config, say: Callable[..., None]) -> None:
     """The promise is found to be broken, in the way that somebody said."""
     search = _search(kernel, [broken], pytestconfig, wanted=broken)
     if search.failure is None:
-        reports.append((f"{kernel.name}: {broken} was NOT found to be broken in {search.effort}", ""))
+        say(f"{kernel.name}: {broken} was NOT found to be broken in {search.effort}")
         return
     kept = search.keep()
     verdict = kept.shrunk.verdict
-    size = f"{kept.shrunk.case.program.operations} operations, {len(kept.shrunk.case.schedule)} deviations"
-    reports.append(
-        (
-            f"{kernel.name}: {verdict.promise} broken after {search.schedules} schedules; {size}; see {kept.path.name}",
-            kept.text,
-        )
+    case = kept.shrunk.case
+    size = f"{count(case.program.operations, 'operation')}, {count(len(case.schedule), 'deviation')}"
+    say(
+        f"{kernel.name}: {verdict.promise} broken after {count(search.schedules, 'schedule')}; {size}; see {kept.path.name}",
+        kept.text,
     )
     raise Violation(kept.text)
 
 
-def test_holds(kernel: Kernel, pytestconfig: pytest.Config, reports: list[tuple[str, str]]) -> None:
+def test_holds(kernel: Kernel, pytestconfig: pytest.Config, say: Callable[..., None]) -> None:
     """Nothing that is not known is found, and the search came near everything that could go wrong."""
     broken = KNOWN.get(kernel.name, {})
     judged = [one.name for one in DEFAULT_PROMISES if one.name not in broken]
@@ -157,7 +155,7 @@ def test_holds(kernel: Kernel, pytestconfig: pytest.Config, reports: list[tuple[
     if search.failure is not None:
         raise Violation(search.keep().text)
     apart = [*broken, *sorted(path.name for path in search.known)]
-    reports.append((f"{kernel.name}: not seen in {search.effort}{_apart(apart)}", ""))
+    say(f"{kernel.name}: not seen in {search.effort}{_apart(apart)}")
     missing = ", ".join(missed(search.schedules, search.reached))
     if missing:
         raise Inconclusive(
