@@ -140,10 +140,8 @@ def test_known_to_be_broken(kernel: Kernel, broken: str, pytestconfig: pytest.Co
     verdict = kept.shrunk.verdict
     case = kept.shrunk.case
     size = f"{count(case.program.operations, 'operation')}, {count(len(case.schedule), 'deviation')}"
-    say(
-        f"{kernel.name}: {verdict.promise} broken after {count(search.schedules, 'schedule')}; {size}; see {kept.path.name}",
-        kept.text,
-    )
+    after = count(search.schedules, "schedule")
+    say(f"{kernel.name}: {verdict.promise} broken after {after}; {size}; see {kept.path.name}", kept.text)
     raise Violation(kept.text)
 
 
