@@ -36,6 +36,7 @@ from pagecache.operations import (
     UffdRegister,
     UffdUnregister,
 )
+from pagecache.promises.behaviours import BEHAVIOURS
 from pagecache.promises.closure import Configuration, closure, replaced
 from pagecache.promises.file_spec import (
     AND_SO_ON,
@@ -49,7 +50,6 @@ from pagecache.promises.file_spec import (
     as_read,
     initial_cells,
 )
-from pagecache.promises.mapping_spec import BEHAVIOURS
 from pagecache.promises.regular_spec import REGULAR_BEHAVIOURS
 from pagecache.promises.vma_spec import VmaFacts
 from pagecache.step import Task

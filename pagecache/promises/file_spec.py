@@ -1,9 +1,9 @@
 """What a file is to those who use it: a sparse array of pages and a size.
 
-This is the vocabulary in which :mod:`pagecache.promises.syscall_spec` and
-:mod:`pagecache.promises.mapping_spec` say what each operation may do; they never mention folios,
-slots or reference counts.  A page is a hole, or reserved (fallocate(), nobody wrote it, user space
-cannot tell it from a hole except by UFFDIO_COPY), or it has content.
+This is the vocabulary in which :mod:`pagecache.promises.syscall_spec`, :mod:`pagecache.promises.mapping_spec` and
+:mod:`pagecache.promises.memory_spec` say what each operation may do; they never mention folios, slots or reference
+counts.  A page is a hole, or reserved (fallocate(), nobody wrote it, user space cannot tell it from a hole except by
+UFFDIO_COPY), or it has content.
 
 An operation of the kernel is not one atomic action, and nobody promises that it is: a hole punch
 empties page after page, read(2) looks twice at the size.  So an operation is specified as a *nondeterministic
