@@ -20,6 +20,7 @@ __all__ = [
     "list_add_tail",
     "list_del_init",
     "list_empty",
+    "list_empty_careful",
     "list_move",
     "list_next",
     "list_splice_tail",
@@ -59,6 +60,12 @@ async def list_empty(entry: ListHead) -> bool:
     return entry.next is entry
 
 
+async def list_empty_careful(entry: ListHead) -> bool:
+    """``list_empty_careful()``: the same while another CPU may be in list_del_init(), which stores next, then prev."""
+    await step("list_empty_careful", entry, target=LISTS)
+    return entry.next is entry and entry.prev is entry
+
+
 async def list_next(entry: ListHead) -> ListHead:
     """``entry->next``, as list_for_each_safe() reads it."""
     await step("list_next", entry, target=LISTS)
@@ -78,7 +85,9 @@ async def list_del_init(entry: ListHead) -> None:
     """
     await _list_del_entry(entry)
     await step("INIT_LIST_HEAD", entry, target=LISTS, writes=True)
-    entry.next = entry.prev = entry
+    entry.next = entry
+    await step("INIT_LIST_HEAD", entry, target=LISTS, writes=True)
+    entry.prev = entry
 
 
 async def list_move(entry: ListHead, head: ListHead) -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 from pagecache.folio import Folio
 from pagecache.inode import Inode, i_size_read
 from pagecache.kernel import Kernel
-from pagecache.list_head import ListHead, list_add_tail, list_del_init, list_empty
+from pagecache.list_head import ListHead, list_add_tail, list_del_init, list_empty, list_empty_careful
 from pagecache.locks import SpinLock, spin_lock, spin_unlock
 
 __all__ = ["OtherFile", "ShmemSbInfo", "add_to_shrinklist", "remove_from_shrinklist"]
@@ -71,7 +71,8 @@ async def add_to_shrinklist(inode: Inode, folio: Folio) -> None:
     if size >= folio.next_index:
         return
     await spin_lock(sbinfo.shrinklist_lock)
-    empty = await list_empty(entry)
+    # "_careful to defend against unlocked access to ->shrink_list in shmem_unused_huge_shrink()".
+    empty = await list_empty_careful(entry)
     if empty:
         await list_add_tail(entry, sbinfo.shrinklist)
         sbinfo.shrinklist_len += 1

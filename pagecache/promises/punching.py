@@ -46,6 +46,8 @@ class SlipsInOnceWatcher(Watcher):
             return None
         index, entry = step.args[:2]
         falloc = self.world.inode.i_private
+        if entry is None and isinstance(index, int):
+            self.filled.discard((task.number, index))  # a huge page for which there is no space: it tries a small one
         if not isinstance(entry, Folio) or not isinstance(index, int):
             return None  # a swap entry is no page: who swaps in splits a large one, and that fills nothing
         if falloc is None or falloc.waitq is None:

@@ -58,6 +58,23 @@ SHRINKLIST_MUTANTS: Final = (
         operations=("Fallocate", "PunchHole", "Store", "Shrink"),
     ),
     Mutant(
+        "shrinklist-takes-an-inode-that-is-being-taken-from-it",
+        "shrinklist.py",
+        "recheck",
+        """
+-    empty = await list_empty_careful(entry)
++    empty = await list_empty(entry)
+     if empty:
+         await list_add_tail(entry, sbinfo.shrinklist)
+""",
+        features={
+            **BEHIND_THE_END,
+            "others": (("idle",),),
+            "huge_pages": (1,),
+        },  # a file that is moved back would mend it
+        operations=("PunchHole", "Store", "Shrink"),
+    ),
+    Mutant(
         "shrinker-moves-back-without-the-lock",
         "shrinker.py",
         "lock",

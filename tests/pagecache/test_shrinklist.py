@@ -6,7 +6,15 @@ import pytest
 from stepping import Hand, run, untidy, world
 
 from pagecache.evict import evict_inodes
-from pagecache.list_head import ListHead, list_add_tail, list_del_init, list_move, list_splice_tail
+from pagecache.list_head import (
+    ListHead,
+    list_add_tail,
+    list_del_init,
+    list_empty,
+    list_empty_careful,
+    list_move,
+    list_splice_tail,
+)
 from pagecache.operations import CloseFile, Fallocate, PunchHole, Shrink, Store, Truncate, Write
 from pagecache.promises.shrinklist import ShrinklistWatcher
 from pagecache.step import KernelBug, Task
@@ -88,6 +96,19 @@ def test_two_neighbours_that_are_deleted_at_once_leave_a_list_without_the_third(
 
     assert head.entries() == [b]
     assert (b.next, c.prev, a.next) == (b, a, c)
+
+
+def test_an_entry_that_is_being_deleted_looks_empty_to_who_is_not_careful(
+    three: tuple[ListHead, list[ListHead]],
+) -> None:
+    _, (_, b, _) = three
+    hand = Hand(list_del_init(b), A)
+    hand.until("INIT_LIST_HEAD")
+    assert (run(list_empty(b)), run(list_empty_careful(b))) == (False, False)
+    hand.step()
+    assert (run(list_empty(b)), run(list_empty_careful(b))) == (True, False)
+    hand.step()
+    assert (run(list_empty(b)), run(list_empty_careful(b))) == (True, True)
 
 
 def test_an_entry_whose_neighbours_lead_elsewhere_is_a_bug(three: tuple[ListHead, list[ListHead]]) -> None:
@@ -189,6 +210,22 @@ def test_a_new_folio_that_reaches_behind_the_end_puts_its_file_on_the_list(
     assert listed(here) == expected
     assert objection(here) is None
     assert untidy(here) == []
+
+
+def test_a_file_that_is_being_taken_from_the_list_is_not_put_on_it_meanwhile() -> None:
+    """It has a folio to split again, and is on no list: list_empty_careful() prefers that to a list that is corrupt."""
+    here = superblock("idle", size=1)
+    run(Store(0).run(here, "x"))
+    run(PunchHole(0, 2).run(here, ""))
+    shrink = Hand(Shrink().run(here, ""), A)
+    shrink.until("INIT_LIST_HEAD", 2)
+
+    run(Store(0).run(here, "y"), B)
+    shrink.finish()
+
+    assert here.mapping.nrpages == 2
+    assert listed(here) == []
+    assert objection(here) is None
 
 
 def test_what_is_behind_the_end_of_the_file_goes() -> None:

@@ -49,6 +49,16 @@ def test_one_operation_can_do_it_alone() -> None:
     assert "the second page" in str(run.store("touch", 0, run.folio(0)))
 
 
+def test_a_huge_page_for_which_there_is_no_space_gives_way_to_a_small_one() -> None:
+    run = punching()
+    run.call("touch", Touch(0))
+    run.store("touch", 0, run.folio(0))
+    run.store("touch", 0, None)
+
+    assert run.store("touch", 0, run.folio(0)) is None
+    assert "the second page" in str(run.store("touch", 0, run.folio(0)))
+
+
 def test_the_next_punch_is_another_one() -> None:
     run = punching()
     fill(run, "store", Store(0))
