@@ -33,6 +33,7 @@ SIMPLER: Final[tuple[Edit, ...]] = (
     # As much, but simpler.
     world_edits.simpler_large,
     world_edits.simpler_vmas,
+    world_edits.fewer_others,
     world_edits.simpler_pages,
     world_edits.swapped_pages,
     program_edits.simpler_operations,

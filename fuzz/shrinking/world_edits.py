@@ -16,6 +16,7 @@ from strategies.case import Case
 
 __all__ = [
     "already_done",
+    "fewer_others",
     "fewer_vmas",
     "other_pages",
     "other_vmas",
@@ -96,7 +97,6 @@ def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
 def simpler_pages(case: Case) -> Iterator[Case]:
     """New folios that are small, a size that is the whole file's, and each page in each simpler state."""
     world = case.world
-    yield from _fewer_others(case)
     for huge in HUGE[bool(world.others) : HUGE.index(world.huge)]:
         yield replace(case, world=replace(world, huge=huge))
     if world.size < len(world.pages):
@@ -105,7 +105,7 @@ def simpler_pages(case: Case) -> Iterator[Case]:
         yield from _with_page(case, index, world.states[: world.states.index(state)])
 
 
-def _fewer_others(case: Case) -> Iterator[Case]:
+def fewer_others(case: Case) -> Iterator[Case]:
     """Without each of the other files, if no operation is about one that is not there then; or without its pin."""
     others = case.world.others
     for gone in range(len(others)):

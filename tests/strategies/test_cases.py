@@ -137,9 +137,9 @@ def test_every_operation_is_generated() -> None:
 
 def test_what_is_about_several_files_is_generated_where_there_are() -> None:
     draw = RandomDraw(Random(0))
-    few = WorldSpec(huge="always", others=("pinned", "idle"))
+    world = WorldSpec(huge="always", others=("pinned", "idle"))
     seen: Counter[type[Operation]] = Counter()
-    for world in [few] * 500:
+    for _ in range(500):
         value = program(draw, world, kinds=swarm(draw, world))
         seen.update(type(one) for task in value.tasks for one in task.operations)
 
