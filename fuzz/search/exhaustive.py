@@ -1,8 +1,11 @@
 """All schedules of a program, each state once.
 
-Coroutines cannot be copied, so the search is stateless and its memory is a set of fingerprints: run the choices of the
-path again from the start, go on, and turn back where the state has been before
-(:mod:`fuzz.search.fingerprint`).  Depth first, the canonical choice first.
+Coroutines cannot be copied, so the search is stateless and its memory is a set of fingerprints
+(:mod:`fuzz.search.fingerprint`): run the choices that lead to a state again from the start, and take one that has not
+been tried there.  A run goes on through states that are known as long as it finds choices that are not tried, the
+canonical one first; where all are, it is given up.  The next begins at the state with untried choices that was
+found first.  (Two tasks of ``m`` and ``n`` independent steps have ``m * n`` states.  A depth-first search that turns
+back at each known state starts the program once for each of them, this one ``m + n`` times.)
 
 **What exhausted means.**  Every state that any schedule can reach was reached, and every choice in it was tried;
 each run to an end was judged.  So "Never" is a proof, for this program, this world and these watchers.
@@ -21,7 +24,7 @@ a run gets lost in it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -35,6 +38,9 @@ __all__ = ["RUNS_MAX", "STATES_MAX", "Exhausted", "search"]
 
 STATES_MAX: Final = 1_000_000  # about 200 bytes each
 RUNS_MAX: Final = 10_000_000
+
+NOBODY: Final = -1
+"""What leads from the start to the first choice."""
 
 
 @dataclass(slots=True)
@@ -60,11 +66,11 @@ class Exhausted:
     limit: str = ""
 
 
-class _Choice(NamedTuple):
-    """A choice on the path: its state, and the tasks still to be run there; the last is being tried."""
+class _Point(NamedTuple):
+    """Where a run has a choice: who may be chosen, the last first, and what its state is besides the fingerprint."""
 
-    state: int
-    untried: list[int]
+    choices: list[int]
+    more: bytes
 
 
 class _Graph:
@@ -78,21 +84,31 @@ class _Graph:
         self._sources = array("q")
         self._targets = array("q")
         self._found_from = array("q", [self.START, self.START])
-        self._found_by = array("q", [-1, -1])
+        self._found_by = array("q", [NOBODY, NOBODY])
+        self.untried: Final = {self.START: [NOBODY]}
+        """The states with choices that have not been tried, in the order in which they were found; the last is next."""
 
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def meet(self, fingerprint: bytes, source: int, choice: int) -> tuple[int, bool]:
-        """The number of a state that was reached from ``source``, and whether it is new."""
+    def try_one(self, state: int) -> int:
+        """A choice that has not been tried in a state."""
+        choices = self.untried[state]
+        choice = choices.pop()
+        if not choices:
+            del self.untried[state]
+        return choice
+
+    def meet(self, fingerprint: bytes, source: int, choice: int, choices: list[int]) -> int:
+        """The number of a state that was reached from ``source`` by ``choice``, and that has these choices."""
         known = len(self._numbers)
         state = self._numbers.setdefault(fingerprint, known + 2)
         self.lead(source, state)
-        if len(self._numbers) == known:
-            return state, False
-        self._found_from.append(source)
-        self._found_by.append(choice)
-        return state, True
+        if len(self._numbers) > known:
+            self._found_from.append(source)
+            self._found_by.append(choice)
+            self.untried[state] = choices
+        return state
 
     def lead(self, source: int, target: int) -> None:
         """Note that ``source`` leads to ``target``."""
@@ -121,7 +137,7 @@ class _Graph:
         while state != self.START:
             way.append(self._found_by[state])
             state = self._found_from[state]
-        return [choice for choice in reversed(way) if choice >= 0]
+        return way[::-1]
 
 
 def search(
@@ -152,26 +168,24 @@ def search(
     found = Exhausted()
     graph = _Graph()
     fingerprinter = Fingerprinter()
-    path: list[_Choice] = []
+    state = graph.START
     while True:
         execution = make()
-        _follow(execution, path, graph, fingerprinter, preemptions)
+        _follow(execution, state, graph, fingerprinter, preemptions)
         found.runs += 1
         found.steps += execution.steps
         found.states = len(graph)
         if execution.verdict is None:
-            execution.close()  # it came to a state that was known
+            execution.close()  # it came to a state in which all has been tried
         else:
             found.outcomes.add(outcome(execution))
             _judge(found, execution.result())
             if found.failure is not None and stop_at_failure:
                 return found
-        while path and len(path[-1].untried) == 1:
-            path.pop()
-        if not path:
+        if not graph.untried:
             found.exhausted = not found.limit and (preemptions is not None or _always_ends(found, graph, make))
             return found
-        path[-1].untried.pop()
+        state = next(iter(graph.untried))
         if len(graph) >= states_max or found.runs >= runs_max or out_of_time():
             found.limit = found.limit or _limit_reached(len(graph) >= states_max, found.runs >= runs_max)
             return found
@@ -182,34 +196,40 @@ def _limit_reached(states: bool, runs: bool) -> str:
 
 
 def _follow(
-    execution: Execution, path: list[_Choice], graph: _Graph, fingerprinter: Fingerprinter, preemptions: int | None
+    execution: Execution, state: int, graph: _Graph, fingerprinter: Fingerprinter, preemptions: int | None
 ) -> None:
-    """Run along the path and beyond, adding to it, to an end or to a state that is known."""
-    depth = 0
-    state, choice = graph.START, -1
+    """Run to ``state`` and beyond, by choices that are not tried, to an end or to where all are."""
+    for choice in graph.way_to(state):
+        _take(execution, choice, preemptions)
+    passed = set()
+    while state in graph.untried and state not in passed:
+        passed.add(state)
+        choice = graph.try_one(state)
+        point = _take(execution, choice, preemptions)
+        if point is None:
+            graph.lead(state, graph.END)
+            return
+        state = graph.meet(fingerprinter.point(execution) + point.more, state, choice, point.choices)
+
+
+def _take(execution: Execution, choice: int, preemptions: int | None) -> _Point | None:
+    """Run the task that was chosen, and on to where there is another choice; ``None`` at an end."""
+    if choice != NOBODY:
+        execution.resume(choice)
     while runnable := execution.runnable():
-        if len(runnable) == 1:
-            execution.resume(runnable[0])
-            continue
         canonical = execution.canonical
+        if len(runnable) == 1:
+            execution.resume(canonical)
+            continue
         more = b""
         if preemptions is not None:
             left, goes_on = preemptions - execution.preemptions, canonical == execution.current
             if goes_on and not left:
                 execution.resume(canonical)
                 continue
-            more = b"%d %d" % (canonical if goes_on else -1, left)
-        if depth == len(path):
-            state, is_new = graph.meet(fingerprinter.point(execution) + more, state, choice)
-            if not is_new:
-                return
-            others = [number for number in reversed(runnable) if number != canonical]
-            path.append(_Choice(state, [*others, canonical]))
-        state, untried = path[depth]
-        choice = untried[-1]
-        depth += 1
-        execution.resume(choice)
-    graph.lead(state, graph.END)
+            more = b"%d %d" % (canonical if goes_on else NOBODY, left)
+        return _Point([*(number for number in reversed(runnable) if number != canonical), canonical], more)
+    return None
 
 
 def _judge(found: Exhausted, run: Run) -> None:
@@ -227,14 +247,10 @@ def _always_ends(found: Exhausted, graph: _Graph, make: Callable[[], Execution])
     if lost is None:
         return True
     execution = make()
-    way: Sequence[int] = graph.way_to(lost)
-    depth = 0
-    while runnable := execution.runnable():
-        choice = runnable[0] if len(runnable) == 1 else execution.canonical
-        if len(runnable) > 1 and depth < len(way):
-            choice = way[depth]
-            depth += 1
-        execution.resume(choice)
+    for choice in graph.way_to(lost):
+        _take(execution, choice, preemptions=None)
+    while execution.runnable():
+        execution.resume(execution.canonical)
     run = execution.result()
     if not run.verdict.failed:
         raise HarnessError(

@@ -43,7 +43,7 @@ class _Walk:
 
     def __init__(self, shapes: Shapes, described: list[object]) -> None:
         self._shapes = shapes
-        self._references: dict[int, bytes] = {}
+        self._references = shapes.constants.copy()
         """By ``id()``, which is safe as long as ``met`` keeps the objects alive; never part of the description."""
         self.described = described
         self.met: list[object] = []
@@ -70,11 +70,13 @@ class _Walk:
             reference = references.get(id(part))
             if reference is None:
                 shape = self._shapes.of(part)
-                if not shape.has_identity:
+                if shape.has_identity:
+                    reference = _reference(len(self.met))
+                    self.met.append(part)
+                elif not shape.may_be_constant or (reference := self._shapes.constant(part)) is None:
                     self._describe_value(part, shape)
                     continue
-                reference = references[id(part)] = _reference(len(references))
-                self.met.append(part)
+                references[id(part)] = reference
             append(reference)
 
     def _describe_value(self, value: object, shape: Shape) -> None:

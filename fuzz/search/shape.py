@@ -51,12 +51,14 @@ class Shape(NamedTuple):
         values: what an object of this kind is made of.
         has_identity: it is numbered where it is met first, and referred to by its number.
         is_sized: how many values there are differs from object to object.
+        may_be_constant: ask :meth:`Shapes.constant` first.
     """
 
     number: int
     values: Values
     has_identity: bool
     is_sized: bool
+    may_be_constant: bool = False
 
 
 def _sorted_items(items: dict[Any, Any]) -> list[Any]:
@@ -80,6 +82,10 @@ def _sorted_members(values: Any) -> Sequence[Any]:
 
 def _items(value: Any) -> Any:
     return value
+
+
+def _name(member: Any) -> Sequence[Any]:
+    return (member.name,)
 
 
 def _rest_of_reduce(iterator: Any) -> Sequence[Any]:
@@ -128,6 +134,10 @@ class Shapes:
         self._numbers: dict[int, int] = {}
         self._numbered: list[CodeType | type] = []
         self._only: dict[type, object] = {}
+        self.constants: dict[int, bytes] = {}
+        """By ``id()`` of a value that never changes, a mark that stands for its description; :meth:`constant`."""
+        self._kept: list[object] = []
+        self._marks: dict[tuple[object, ...], bytes] = {}
 
     def number(self, named: CodeType | type) -> int:
         """A function's code or a class by number, in the order in which they are met.
@@ -153,17 +163,33 @@ class Shapes:
             shape = self._shapes[kind] = self._find(kind, value)
             return shape
 
+    def constant(self, value: Any) -> bytes | None:
+        """The mark of a value that lives as long as the program and never changes; ``None`` if it is none.
+
+        Those are the members of enumerations and the functions of modules and classes: more than half of what a walk
+        comes across are UNBOUND and the functions of a kernel.  Equal descriptions have equal marks.
+        """
+        if type(value) is FunctionType and (
+            "<" in value.__qualname__ or value.__closure__ or value.__defaults__ or value.__kwdefaults__
+        ):
+            return None  # made anew in each run; or it has something that can change
+        shape = self.of(value)
+        mark = self._marks.setdefault((shape.number, *shape.values(value)), b"c%d" % len(self._marks))
+        self.constants[id(value)] = mark
+        self._kept.append(value)
+        return mark
+
     def _find(self, kind: type, value: Any) -> Shape:
         number = len(self._shapes)
         if kind in _BUILT_IN:
             values, has_identity = _BUILT_IN[kind]
             return Shape(number, values, has_identity, is_sized=True)
         if kind is FunctionType:
-            return Shape(number, self._function, has_identity=False, is_sized=False)
+            return Shape(number, self._function, has_identity=False, is_sized=False, may_be_constant=True)
         if issubclass(kind, (type, CodeType)):
             return Shape(number, lambda named: (self.number(named),), has_identity=False, is_sized=False)
         if issubclass(kind, enum.Enum):
-            return Shape(number, lambda member: (member.name,), has_identity=False, is_sized=False)
+            return Shape(number, _name, has_identity=False, is_sized=False, may_be_constant=True)
         if issubclass(kind, BaseException):
             return Shape(number, lambda error: (error.args, vars(error)), has_identity=True, is_sized=False)
         if issubclass(kind, tuple) and hasattr(kind, "_fields"):

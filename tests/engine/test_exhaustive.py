@@ -111,19 +111,29 @@ def test_the_reference_programs(toy: toys.Toy, failure: Outcome | None) -> None:
     assert everything.exhausted
 
 
-def test_the_number_of_states_of_two_counters_is_a_grid() -> None:
-    """4 x 4 positions, apart from those in which one task has ended and there is no choice."""
+def counters(steps: int) -> toys.Toy:
+    """Two tasks, of which neither touches what the other does."""
 
     def counter(name: str) -> toys.Body:
         async def counting(memory: toys.Memory) -> None:
-            for _ in range(3):
+            for _ in range(steps):
                 await toys.write(memory, name, 1)
 
         return counting
 
-    toy = toys.Toy(lambda: toys.Memory(x=0, y=0), [("a", [counter("x")]), ("b", [counter("y")])])
+    return toys.Toy(lambda: toys.Memory(x=0, y=0), [("a", [counter("x")]), ("b", [counter("y")])])
 
-    assert search(toy.execution).states == 3 * 3
+
+def test_the_number_of_states_of_two_counters_is_a_grid() -> None:
+    """4 x 4 positions, apart from those in which one task has ended and there is no choice."""
+    assert search(counters(3).execution).states == 3 * 3
+
+
+def test_a_run_goes_on_where_the_state_is_known_but_not_every_choice_tried() -> None:
+    found = search(counters(20).execution)
+
+    assert found.states == 20 * 20
+    assert found.runs <= 2 * 20
 
 
 def test_a_circle_without_a_way_out_is_a_livelock() -> None:

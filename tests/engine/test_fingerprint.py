@@ -185,6 +185,7 @@ DIFFERENT = {
     "classes": (Slotted(1), Below(1, 1)),
     "members": (Colour.RED, Colour.GREEN),
     "values": (Value(1), Value(2)),
+    "a member and text": (Colour.RED, "c0"),
     "kinds of tuples": (Pair(1, 2), (1, 2)),
     "functions": (len, repr),
     "python functions": (ring, advanced),
@@ -220,6 +221,27 @@ def test_which_of_two_equal_objects_is_referred_to_makes_a_difference() -> None:
     first, second = digests(pointing(0), pointing(1))
 
     assert first != second
+
+
+def remembering(seen: list[int] = []) -> list[int]:  # noqa: B006 - that is what is tested
+    return seen
+
+
+def test_a_function_is_not_described_once_and_for_all_if_its_defaults_can_change() -> None:
+    fingerprinter = Fingerprinter()
+    before = fingerprinter.digest([remembering])
+    remembering().append(1)
+
+    assert fingerprinter.digest([remembering]) != before
+
+
+def test_functions_that_are_made_anew_are_equal() -> None:
+    def make() -> Callable[[], int]:
+        return lambda: 1
+
+    first, second = digests([make(), len], [make(), len])
+
+    assert first == second
 
 
 def closure_over(value: int) -> Callable[[], int]:
