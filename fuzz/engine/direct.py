@@ -1,6 +1,6 @@
 """The direct driver: steps the tasks itself, without an event loop.
 
-It exists because it is some twenty times faster than the trio driver, and does the same.
+It exists because it is several times faster than the trio driver, and does the same.
 """
 
 from __future__ import annotations

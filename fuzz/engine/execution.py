@@ -168,17 +168,19 @@ class Execution:
             return
         watching = self._watching
         before = watching.before if step.ready is None and not step.sleeps else watching.before_waits
-        if before and self._watch(before, task, step):
-            return
+        if before:
+            self.verdict = tell(before, task, step)
+            if self.verdict is not None:
+                return
         if self._history is not None:
             self._history.events.append(Event("step", number, step=step, deviates=deviates))
         self.current = number
         self.steps += 1
-        after = watching.after
+        after = watching.after(step.call)
         try:
             following = routine.send(task)
         except StopIteration as stop:
-            objects = after and self._is_watched(step) and self._watch(after, task, step)
+            objects = after and self._watch(after, task, step)
             if not objects and not self._return(number, stop.value):
                 self._begin_operation(number)
             return
@@ -186,7 +188,7 @@ class Execution:
             self.verdict = self._judge(error, f"{task} at {step}")
             return
         self._announce(number, following)
-        if after and self._is_watched(step) and self.verdict is None:
+        if after and self.verdict is None:
             self._watch(after, task, step)
 
     def visit(self, number: int) -> int:
@@ -281,11 +283,6 @@ class Execution:
         if self._history is not None:
             self._history.events.append(Event("return", number, operation=operation, number=which, result=result))
         return self._watch(self._watching.returned, self.tasks[number], which, operation, result)
-
-    def _is_watched(self, step: Step) -> bool:
-        """Does a watcher want to hear of ``step`` once it has taken effect?"""
-        calls = self._watching.after_calls
-        return calls is None or step.call in calls
 
     def _watch(self, hooks: Hooks, *arguments: object) -> bool:
         """Tell the watchers.  Returns whether one objects."""
