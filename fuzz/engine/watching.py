@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -24,10 +24,11 @@ class _Plan(NamedTuple):
 
     before_waits: Positions
     before: Positions
-    after: Mapping[str, Positions]
-    """By call, for those calls that somebody wants to hear of."""
+    after: Positions
+    after_calls: Mapping[str, Positions]
+    """For the calls that somebody wants to hear of, who; by the position in ``after``."""
     after_any: Positions
-    """Who wants to hear of all the other calls, too."""
+    """Who wants to hear of all other calls, too; likewise."""
     called: Positions
     returned: Positions
     ended: Positions
@@ -40,54 +41,55 @@ class Watching:
     to hear of a call.
     """
 
-    __slots__ = ("_plan", "_watchers", "before", "before_waits", "called", "ended", "returned")
+    __slots__ = ("_after", "_plan", "before", "before_waits", "called", "ended", "returned")
 
     def __init__(self, watchers: Sequence[tuple[str, Watcher]]) -> None:
         plan = _plan_for(tuple([type(watcher) for _, watcher in watchers]))
         self._plan: Final = plan
-        self._watchers: Final = watchers
-        self.before_waits: Final = self._hooks("before", plan.before_waits)
-        self.before: Final = self._hooks("before", plan.before)
-        self.called: Final = self._hooks("called", plan.called)
-        self.returned: Final = self._hooks("returned", plan.returned)
-        self.ended: Final = self._hooks("ended", plan.ended)
+        self._after: Final = _hooks(watchers, "after", plan.after)
+        self.before_waits: Final = _hooks(watchers, "before", plan.before_waits)
+        self.before: Final = _hooks(watchers, "before", plan.before)
+        self.called: Final = _hooks(watchers, "called", plan.called)
+        self.returned: Final = _hooks(watchers, "returned", plan.returned)
+        self.ended: Final = _hooks(watchers, "ended", plan.ended)
 
     def after(self, call: str) -> Hooks:
         """Who wants to hear that such a call has taken effect."""
-        plan = self._plan
-        positions = plan.after.get(call, plan.after_any)
-        return self._hooks("after", positions) if positions else ()
+        positions = self._plan.after_calls.get(call, self._plan.after_any)
+        if not positions:
+            return ()
+        after = self._after
+        return [after[position] for position in positions]
 
-    def _hooks(self, name: str, positions: Positions) -> Hooks:
-        watchers = self._watchers
-        return [(watchers[position][0], getattr(watchers[position][1], name)) for position in positions]
+
+def _hooks(watchers: Sequence[tuple[str, Watcher]], name: str, positions: Positions) -> Hooks:
+    return [(watchers[position][0], getattr(watchers[position][1], name)) for position in positions]
 
 
 @cache
 def _plan_for(watchers: tuple[type[Watcher], ...]) -> _Plan:
-    after = _overriding(watchers, "after")
-    calls: dict[str, Positions] = {}
-    for call in sorted({call for position in after for call in watchers[position].after_calls or ()}):
-        calls[call] = tuple(position for position in after if _hears_of(call, watchers[position]))
-    before = _overriding(watchers, "before")
+    before, after = _overriding(watchers, "before"), _overriding(watchers, "after")
+    hear_of = [watchers[position].after_calls for position in after]
+    named = sorted({call for calls in hear_of if calls is not None for call in calls})
     return _Plan(
         before_waits=before,
         before=tuple(position for position in before if not watchers[position].waits_only),
-        after=calls,
-        after_any=tuple(position for position in after if watchers[position].after_calls is None),
+        after=after,
+        after_calls={call: _positions(calls is None or call in calls for calls in hear_of) for call in named},
+        after_any=_positions(calls is None for calls in hear_of),
         called=_overriding(watchers, "called"),
         returned=_overriding(watchers, "returned"),
         ended=_overriding(watchers, "ended"),
     )
 
 
+def _positions(are_there: Iterable[bool]) -> Positions:
+    return tuple(position for position, is_there in enumerate(are_there) if is_there)
+
+
 def _overriding(watchers: Sequence[type[Watcher]], name: str) -> Positions:
     plain = getattr(Watcher, name)
-    return tuple(position for position, watcher in enumerate(watchers) if getattr(watcher, name) is not plain)
-
-
-def _hears_of(call: str, watcher: type[Watcher]) -> bool:
-    return watcher.after_calls is None or call in watcher.after_calls
+    return _positions(getattr(watcher, name) is not plain for watcher in watchers)
 
 
 def tell(hooks: Hooks, *arguments: object) -> Verdict | None:

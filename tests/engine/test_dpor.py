@@ -97,6 +97,14 @@ def test_the_reference_programs(toy: toys.Toy, classes: int) -> None:
     assert found.runs < 2 * classes
 
 
+def test_the_classes_of_bluetooth_are_those_that_brute_force_finds() -> None:
+    toy = toys.bluetooth()
+    runs = [run for run, _ in every_schedule(lambda: toy.execution(record=True), lambda _: None)]
+
+    assert len({class_of(run, calls=False) for run in runs}) == 8
+    assert explore_classes(toy.execution, calls=False, stop_at_failure=False).classes == 8
+
+
 def test_independent_tasks_are_one_class() -> None:
     def counting(name: str) -> toys.Body:
         async def counter(memory: toys.Memory) -> None:
