@@ -15,6 +15,9 @@ T = TypeVar("T")
 Cells = tuple[frozenset[Cell], ...]
 """By page, what it may be; stands for the product."""
 
+Phases = tuple[Phase | None, ...]
+"""By task, how far its pending operation has come; ``None`` without one."""
+
 NOWHERE: Final = frozenset({Cell(HOLE)})
 """What an action sees that looks behind the last page of the world."""
 
@@ -24,12 +27,12 @@ class Configuration(NamedTuple):
 
     Args:
         size: ``i_size`` in pages.
-        phases: by task, how far its pending operation has come; ``None`` without one.
+        phases: by task, how far its pending operation has come.
         cells: by page, what it may be.
     """
 
     size: int
-    phases: tuple[Phase | None, ...]
+    phases: Phases
     cells: Cells
 
 
@@ -47,24 +50,59 @@ class _Going(NamedTuple):
     moment: Moment
 
 
+class _Pending:
+    """The operations that are under way, and what they see; it is asked the same again and again.
+
+    Args:
+        behaviours: by task.
+        moments: by task, what it sees besides pages; the size, and whether pages are being removed, is filled in here.
+    """
+
+    def __init__(self, behaviours: Sequence[Behaviour | None], moments: Sequence[Moment]) -> None:
+        self._behaviours = behaviours
+        self._moments = moments
+        self._seen: dict[tuple[int, int, bool], Moment] = {}
+        self._going: dict[tuple[int, Phases], list[_Going]] = {}
+
+    def going(self, size: int, phases: Phases) -> list[_Going]:
+        """Those that are not done yet."""
+        going = self._going.get((size, phases))
+        if going is None:
+            those = [
+                (number, behaviour, phase)
+                for number, (behaviour, phase) in enumerate(zip(self._behaviours, phases, strict=True))
+                if behaviour is not None and phase is not None and phase[0] != "done"
+            ]
+            removing = any(behaviour.removes for _, behaviour, _ in those)
+            going = [_Going(*each, self._moment(each[0], size, removing)) for each in those]
+            self._going[size, phases] = going
+        return going
+
+    def _moment(self, number: int, size: int, removing: bool) -> Moment:
+        moment = self._seen.get((number, size, removing))
+        if moment is None:
+            moment = self._seen[number, size, removing] = self._moments[number]._replace(size=size, removing=removing)
+        return moment
+
+
 def closure(
     configurations: Iterable[Configuration],
-    pending: Sequence[Behaviour | None],
+    behaviours: Sequence[Behaviour | None],
     moments: Sequence[Moment],
 ) -> list[Configuration]:
     """All configurations that can be reached, those apart that are contained in another.
 
     Args:
         configurations: where to start.
-        pending: by task, the operation that is under way.
+        behaviours: by task, the operation that is under way.
         moments: by task, what it sees besides pages; the size, and whether pages are being removed, is filled in here.
     """
-    reached: defaultdict[tuple[int, tuple[Phase | None, ...]], list[Cells]] = defaultdict(list)
+    pending = _Pending(behaviours, moments)
+    reached: defaultdict[tuple[int, Phases], list[Cells]] = defaultdict(list)
     work: list[Configuration] = []
 
-    def reach(size: int, phases: tuple[Phase | None, ...], cells: Cells) -> None:
-        going = _going(pending, moments, size, phases)
-        cells = _drifted(going, cells)
+    def reach(size: int, phases: Phases, cells: Cells) -> None:
+        cells = _drifted(pending.going(size, phases), cells)
         known = reached[size, phases]
         if any(_contains(other, cells) for other in known):
             return
@@ -76,24 +114,9 @@ def closure(
         reach(*configuration)
     while work:
         configuration = work.pop()
-        for following in _successors(configuration, pending, moments):
+        for following in _successors(configuration, pending.going(configuration.size, configuration.phases)):
             reach(*following)
     return [Configuration(size, phases, cells) for (size, phases), known in reached.items() for cells in known]
-
-
-def _going(
-    pending: Sequence[Behaviour | None], moments: Sequence[Moment], size: int, phases: Sequence[Phase | None]
-) -> list[_Going]:
-    going = [
-        (number, behaviour, phase)
-        for number, (behaviour, phase) in enumerate(zip(pending, phases, strict=True))
-        if behaviour is not None and phase is not None and phase[0] != "done"
-    ]
-    removing = any(behaviour.removes for _, behaviour, _ in going)
-    return [
-        _Going(number, behaviour, phase, moments[number]._replace(size=size, removing=removing))
-        for number, behaviour, phase in going
-    ]
 
 
 def _contains(bigger: Cells, smaller: Cells) -> bool:
@@ -125,12 +148,9 @@ def _drifted(going: Sequence[_Going], cells: Cells) -> Cells:
     return tuple(drifted)
 
 
-def _successors(
-    configuration: Configuration, pending: Sequence[Behaviour | None], moments: Sequence[Moment]
-) -> Iterator[Configuration]:
+def _successors(configuration: Configuration, going: Sequence[_Going]) -> Iterator[Configuration]:
     """What one action of one operation makes of a configuration."""
     size, phases, cells = configuration
-    going = _going(pending, moments, size, phases)
     # i_rwsem: an exclusive operation holds it from its first action to its last.
     owned = any(each.behaviour.exclusive and each.phase != FIRST for each in going)
     for each in going:
