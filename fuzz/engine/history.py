@@ -14,8 +14,7 @@ from pagecache.step import Step
 __all__ = ["Event", "History", "Taken"]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One line of a history.
 
     Args:

@@ -36,17 +36,22 @@ Kind = type[Operation]
 class Meetings:
     """How often what has met what, in the programs that were run."""
 
-    __slots__ = ("_met",)
+    __slots__ = ("_least", "_met")
 
     def __init__(self) -> None:
         self._met: Counter[Hashable] = Counter()
+        self._least: dict[tuple[Kind, ...], list[tuple[Kind, Kind]]] = {}
+        """By the kinds to choose from, the pairs that have met least; until the next program is run."""
 
     def pair(self, draw: Draw, kinds: tuple[Kind, ...]) -> tuple[Kind, Kind]:
         """The two kinds, or twice the same, that have met least; of equals, any."""
-        pairs = _pairs_of_kinds(kinds)
-        met = [self._met.get(names, 0) for names, _ in pairs]
-        fewest = min(met)
-        least = [pair for (_, pair), times in zip(pairs, met, strict=True) if times == fewest]
+        least = self._least.get(kinds)
+        if least is None:
+            pairs = _pairs_of_kinds(kinds)
+            met = [self._met.get(names, 0) for names, _ in pairs]
+            fewest = min(met)
+            least = [pair for (_, pair), times in zip(pairs, met, strict=True) if times == fewest]
+            self._least[kinds] = least
         return draw.option(least, least[0])
 
     def choose(self, cases: Sequence[Case]) -> Case:
@@ -57,6 +62,7 @@ class Meetings:
 
     def note(self, case: Case) -> None:
         """It is run."""
+        self._least.clear()
         self._met.update(meetings(case))
         self._met.update({_names(type(one), type(other)) for one, other in _pairs(case)})
 
