@@ -148,8 +148,9 @@ class Fingerprinter:
             self._standings = [(-1, [])] * len(execution.tasks)
         for number, routine in enumerate(execution.routines):
             announced = len(execution.calls[number]) + execution.operation[number]
-            if self._standings[number][0] != announced:
-                self._standings[number] = (announced, list(standing(routine)) if routine else [])
+            before, known = self._standings[number]
+            if before != announced:
+                self._standings[number] = (announced, standing(routine, known) if routine else [])
         return [frames for _, frames in self._standings]
 
     def _where(self, execution: Execution, value: object) -> str:

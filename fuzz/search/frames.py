@@ -14,7 +14,7 @@ The model avoids the question by the law on awaits (see :mod:`pagecache.step`); 
 from __future__ import annotations
 
 import gc
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from functools import cache
 from types import CodeType, CoroutineType, FrameType, FunctionType, GeneratorType
 from typing import Any, NamedTuple
@@ -34,21 +34,34 @@ class Standing(NamedTuple):
     """One frame.
 
     Args:
+        routine: what it is the frame of.
+        awaits: what that is waiting for.
         code: its function's code.
         instruction: the offset of the await at which it is suspended.
-        values: its variables, in the order of :func:`variables`, UNBOUND if they have no value that could still be
-            read; then what is on its value stack.
+        values: its variables that could still be read, in the order of :func:`variables`, UNBOUND if they have no
+            value; then what is on its value stack.
     """
 
+    routine: CoroutineType[Any, Any, Any]
+    awaits: object
     code: CodeType
     instruction: int
     values: list[object]
 
     def named(self) -> Iterator[tuple[str, object]]:
         """Each value with its name, for messages."""
-        names = [f"the variable {name!r}" for name, _ in variables(self.code)]
+        names = [f"the variable {name!r}" for name, _, is_read in _variables(self.code, self.instruction) if is_read]
         names += ["a temporary value or loop iterator"] * (len(self.values) - len(names))
         return zip(names, self.values, strict=True)
+
+    def is_that_of(self, routine: CoroutineType[Any, Any, Any], awaits: object) -> bool:
+        """Is ``routine`` still in the same await, so that nothing of its frame has changed?
+
+        Unless it shares variables with functions inside of it, which may run.
+        """
+        return (
+            self.routine is routine and self.awaits is awaits and not (self.code.co_cellvars or self.code.co_freevars)
+        )
 
 
 @cache
@@ -59,34 +72,54 @@ def variables(code: CodeType) -> tuple[tuple[str, bool], ...]:
     return tuple((name, name in cells) for name in names)
 
 
-def standing(routine: Coroutine[Step, Any, Any]) -> Iterator[Standing]:
+@cache
+def _variables(code: CodeType, instruction: int) -> tuple[tuple[str, bool, bool], ...]:
+    """The :func:`variables`, and of each whether it could still be read by a function that is suspended there."""
+    live = live_variables(code)[instruction]
+    return tuple((name, is_cell, is_cell or name in live) for name, is_cell in variables(code))
+
+
+def standing(routine: Coroutine[Step, Any, Any], known: Sequence[Standing] = ()) -> list[Standing]:
     """The frames of a suspended kernel function, outermost first, down to the step.
+
+    Args:
+        routine: the function.
+        known: where it stood before; what has not moved is taken from there.
 
     Raises:
         FingerprintError: if something other than coroutines and a Step is being awaited.
     """
+    found: list[Standing] = []
     awaited: object = routine
     while type(awaited) is CoroutineType:
-        frame, code = awaited.cr_frame, awaited.cr_code
-        if frame is None:
-            raise FingerprintError(f"a kernel function awaits {awaited!r}, which has ended; await each coroutine once")
-        yield Standing(code, frame.f_lasti, _values(awaited, frame))
-        awaited = awaited.cr_await
+        awaits = awaited.cr_await
+        before = known[len(found)] if len(found) < len(known) else None
+        if before is not None and before.is_that_of(awaited, awaits):
+            found.append(before)
+        else:
+            frame, code = awaited.cr_frame, awaited.cr_code
+            if frame is None:
+                raise FingerprintError(
+                    f"a kernel function awaits {awaited!r}, which has ended; await each coroutine once"
+                )
+            found.append(Standing(awaited, awaits, code, frame.f_lasti, _values(awaited, frame)))
+        awaited = awaits
     if type(awaited) is not GeneratorType or awaited.gi_code is not Step.__await__.__code__:
         raise FingerprintError(
             f"a kernel function awaits {awaited!r}, whose state is hidden; await step(...) or an 'async def' function"
         )
+    return found
 
 
 def _values(routine: CoroutineType[Any, Any, Any], frame: FrameType) -> list[object]:
     code, bound = frame.f_code, frame.f_locals
-    live = live_variables(code)[frame.f_lasti]
     referents = gc.get_referents(routine)
     slot = _first_slot(referents, code)
     values = []
-    for name, is_cell in variables(code):
+    for name, is_cell, is_read in _variables(code, frame.f_lasti):
         value = bound.get(name, UNBOUND)
-        values.append(value if is_cell or name in live else UNBOUND)
+        if is_read:
+            values.append(value)
         if is_cell:
             slot += 1
         elif value is not UNBOUND:

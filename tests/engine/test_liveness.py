@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fuzz.search.frames import standing, variables
+from fuzz.search.frames import standing
 from fuzz.search.shape import UNBOUND
 from pagecache.step import step
 
@@ -113,9 +113,8 @@ async def in_a_comprehension(a: int, b: int) -> list[int]:
 def test_what_is_alive(function: Callable[[Any, Any], Coroutine[Any, Any, Any]], alive: str) -> None:
     routine = function([1] if function is over_a_loop else 1, 1)
     routine.send(None)
-    frame = next(standing(routine))
-    names = [name for name, _ in variables(frame.code)]
-    found = [name for name, value in zip(names, frame.values, strict=False) if value is not UNBOUND]
+    frame, _ = standing(routine)
+    found = [name.split("'")[1] for name, value in frame.named() if "variable" in name and value is not UNBOUND]
     routine.close()
 
     assert sorted(found) == alive.split()
