@@ -8,11 +8,12 @@ with another kernel, other promises, or another model.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +26,11 @@ from fuzz.errors import InputError
 from fuzz.search.proof import ALL, Bound, prove
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
+from pagecache.world import WorldSpec
 from strategies.case import Case, Program
 from strategies.enumeration import WORLDS, every_program, without_an_operation
 
-__all__ = ["Census", "FailingAlike", "Line", "programs_of_census"]
+__all__ = ["Census", "FailingAlike", "Line", "programs_of_census", "world_name"]
 
 SAVE_EVERY: Final = 10.0  # seconds: what an interruption may cost
 FORMAT: Final = 1
@@ -70,11 +72,19 @@ class FailingAlike(NamedTuple):
     case: Case
 
 
-def programs_of_census(kernel: str, tasks_max: int = 3, operations_max: int = 3) -> list[Case]:
-    """All programs in all worlds, by their numbers; those with fewer tasks or operations are a census of their own."""
+def world_name(world: WorldSpec) -> str:
+    """How the lists of a census name one of the WORLDS, for example "data hole; registered"."""
+    return f"{' '.join(world.pages)}{'; registered' if world.vmas[0].missing else ''}"
+
+
+def programs_of_census(
+    kernel: str, tasks_max: int = 3, operations_max: int = 3, worlds: Collection[str] = ()
+) -> list[Case]:
+    """All programs in these worlds (by default in all), by their numbers; those of fewer are a census of their own."""
     return [
         Case(kernel, world, program)
         for world in WORLDS
+        if not worlds or world_name(world) in worlds
         for program in every_program(world)
         if len(program.tasks) <= tasks_max and program.operations <= operations_max
     ]
@@ -200,6 +210,7 @@ class Census:
             "kernel": self.subject.kernel.name,
             "promises": [promise.name for promise in self.subject.promises],
             "bound": str(self.bound),
+            "list of worlds": [world_name(world) for world, _ in itertools.groupby(case.world for case in self.cases)],
             "number of programs": len(self.cases),
             "model": model_version(self.subject.kernel),
         }

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from fuzz.census import Census, FailingAlike, programs_of_census
+from fuzz.census import Census, FailingAlike, programs_of_census, world_name
 from fuzz.commands.options import Chosen, common_options, kernel_option, open_entry
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import Progress, progress
@@ -26,6 +26,7 @@ from fuzz.subject import Subject
 from pagecache.promises import DEFAULT_PROMISES, PROMISES
 from pagecache.promises.promise import Promise
 from strategies.case import Case
+from strategies.enumeration import WORLDS
 
 __all__ = ["verify"]
 
@@ -40,6 +41,14 @@ __all__ = ["verify"]
 )
 @click.option(
     "--operations", type=click.IntRange(1, 3), default=3, help="Of all programs, those with at most so many operations."
+)
+@click.option(
+    "--world",
+    "worlds",
+    multiple=True,
+    metavar="WORLD",
+    type=click.Choice([world_name(world) for world in WORLDS]),
+    help="Of all programs, those in this world, for example 'data hole; registered'; may be repeated.",
 )
 @click.option("--dpor", is_flag=True, help="One schedule of each class instead of each state once.")
 @click.option("--deviations", type=click.IntRange(min=0), metavar="N", help="Only schedules with up to N deviations.")
@@ -63,6 +72,7 @@ def verify(
     all_programs: bool,
     tasks: int,
     operations: int,
+    worlds: tuple[str, ...],
     dpor: bool,
     deviations: int | None,
     preemptions: int | None,
@@ -89,7 +99,7 @@ def verify(
 
     promises = [one for one in DEFAULT_PROMISES if one.name not in without]
     if all_programs:
-        cases = programs_of_census(kernel.kernel.name, tasks, operations)
+        cases = programs_of_census(kernel.kernel.name, tasks, operations, worlds)
         census = Census(Subject(kernel.kernel, _judged(promises, bound)), cases, bound, state)
         with progress() as shown:
             _take(census, jobs, time_is_up, shown)
@@ -182,6 +192,8 @@ def _leave_census(census: Census, seconds: float, *, as_json: bool) -> NoReturn:
     effort = f"{census.total('states'):,} states, {census.total('runs'):,} runs"
     if census.bound.classes:
         effort = f"{census.total('classes'):,} classes, {census.total('runs'):,} runs"
+    elif census.bound.deviations is not None:
+        effort = f"{census.total('runs'):,} runs"
     looked_at = f"{len(census.lines):,} of {len(census.cases):,} programs"
     if failing:
         status, verdict = Status.VIOLATED, Verdict(Outcome.VIOLATED, failing[0].signature[1], "see failures")
@@ -227,6 +239,6 @@ def _list_of(failing: list[FailingAlike]) -> str:
     for signature, group in itertools.groupby(failing, lambda one: one.signature):
         lines += ["", f"{signature[0].capitalize()}: {promise_sentence(signature[1])}"]
         for one in group:
-            world = f"{' '.join(one.case.world.pages)}{'; registered' if one.case.world.vmas[0].missing else ''}"
-            lines.append(f"  {one.shape:<40} {one.programs:>5}, for example in {world}: {one.case.program}")
+            where = world_name(one.case.world)
+            lines.append(f"  {one.shape:<40} {one.programs:>5}, for example in {where}: {one.case.program}")
     return "\n".join(lines[1:])

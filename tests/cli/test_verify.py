@@ -11,7 +11,7 @@ from calling import Run, one_object
 
 from fuzz import census
 from pagecache.operations import Read, SeekHole
-from pagecache.world import WorldSpec
+from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Program
 from strategies.enumeration import COLLAPSE
 from strategies.programs import named
@@ -55,7 +55,7 @@ def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
         yield named(((COLLAPSE,), (Read(1), SeekHole(1))))
 
     monkeypatch.setattr(census, "every_program", every_program)
-    monkeypatch.setattr(census, "WORLDS", (WorldSpec(("data", "data")),))
+    monkeypatch.setattr(census, "WORLDS", (WorldSpec(("data", "data"), vmas=(VmaSpec(),)),))
 
 
 @pytest.mark.parametrize("more", [[], ["--dpor"], ["--deviations", "1"], ["--preemptions", "1"]])
@@ -135,16 +135,34 @@ def test_an_interrupted_census_goes_on(tmp_path: Path, run: Run, monkeypatch: py
     assert (second["verdict"], second["programs"]) == ("held", 4)
 
 
-def test_a_census_of_something_else_is_not_continued(tmp_path: Path, run: Run) -> None:
+def test_a_census_of_something_else_is_not_continued(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "state.json"
     run("verify", "--kernel", "linux-2026-mended", "--all-programs", "--state", state)
     other = run("verify", "--kernel", "linux-2026", "--all-programs", "--state", state)
+    monkeypatch.setattr(census, "WORLDS", (WorldSpec(("data", "hole"), vmas=(VmaSpec(),)),))
+    elsewhere = run("verify", "--kernel", "linux-2026-mended", "--all-programs", "--state", state)
     state.write_text("{}")
     broken = run("verify", "--kernel", "linux-2026", "--all-programs", "--state", state)
 
-    assert other.exit_code == broken.exit_code == 2
+    assert other.exit_code == elsewhere.exit_code == broken.exit_code == 2
     assert "its kernel is 'linux-2026-mended', but this is 'linux-2026'" in other.stderr
+    assert "its list of worlds is ['data data'], but this is ['data hole']" in elsewhere.stderr
     assert "cannot be read as the state of a verification" in broken.stderr
+
+
+def test_the_worlds_can_be_chosen(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = ("data", "data"), ("hole", "data")
+    worlds = tuple(WorldSpec(each, vmas=(VmaSpec(missing=missing),)) for each in pages for missing in (False, True))
+    monkeypatch.setattr(census, "WORLDS", worlds)
+    arguments = ["verify", "--kernel", "linux-6.2", "--all-programs", "--deviations", "1", "--json"]
+    everywhere = one_object(run(*arguments))
+    in_two = one_object(run(*arguments, "--world", "hole data", "--world", "data data; registered"))
+    nowhere = run(*arguments, "--world", "data; registered")
+
+    assert (everywhere["programs"], in_two["programs"]) == (16, 8)
+    assert {failure["world"] for failure in in_two["failures"]} <= {"hole data", "data data"}
+    assert nowhere.exit_code == 2
+    assert "is not one of 'data data', 'data data; registered'" in nowhere.stderr
 
 
 def test_a_promise_can_be_set_aside(run: Run) -> None:
