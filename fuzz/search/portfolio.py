@@ -104,6 +104,7 @@ class Portfolio:
 
     def next_run(self) -> Run:
         """Make a run: the two sequential ones at first, then those of the members in turn."""
+        is_for_all = self._near.is_at_a_root
         member = self._whose_turn()
         self.last = member.name
         execution = self._make()
@@ -118,10 +119,11 @@ class Portfolio:
         seen = self.behaviours.note(run, self._end(execution))
         self._neighbours.learn(made, seen)
         if member.name == NEAR:
-            self._near.learn()
+            self._near.learn(made)
         if isinstance(policy, Urw):
             self.spaces.append(policy.log_space)
-        self._account(member, run, seen)
+        if not is_for_all:
+            self._account(member, run, seen)
         return run
 
     def _whose_turn(self) -> Member:

@@ -66,7 +66,7 @@ def test_what_a_person_reads() -> None:
         "Schedule: one at write#1: run two\n"
         "Minimal: no schedule with fewer than 1 deviation fails (exhausted, 1 run).\n"
         "\n"
-        "Found by surw after 3 schedules, 12 steps, 9 behaviours."
+        "Found by near after 3 schedules, 12 steps, 8 behaviours."
     )
 
 
