@@ -11,7 +11,9 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-__all__ = ["EntryError", "HarnessError", "InputError", "KernelError", "ReplayMismatch", "SaveError"]
+from pagecache.step import Step
+
+__all__ = ["EntryError", "HarnessError", "InputError", "KernelError", "ReplayMismatch", "SaveError", "no_hash"]
 
 
 class InputError(Exception):
@@ -63,3 +65,10 @@ class ReplayMismatch(Exception):  # noqa: N818 - the name says what happened, as
             f"  look:    pagecache-fuzz replay {entry}{self.kernel} --until {self.step}\n"
             f"  accept:  pagecache-fuzz rerecord {entry}{self.kernel}"
         )
+
+
+def no_hash(step: Step) -> TypeError:
+    """A program of one's own names as a target what cannot be looked for among other targets."""
+    return TypeError(
+        f"the target of {step} is {step.target!r}, which has no hash; give a text, or a tuple of a text and a number"
+    )

@@ -19,8 +19,9 @@ from fuzz.engine.run import Run
 from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.errors import HarnessError
 from fuzz.program import Program
-from fuzz.prose import count
-from fuzz.report.ladder import ladder
+from fuzz.prose import count, fill
+from fuzz.report.explanation import Explanation, explain
+from fuzz.report.ladder import WIDTH_MAX, ladder
 from fuzz.report.report import verdict_lines
 from fuzz.search.estimates import Left
 from fuzz.search.policies.canonical import Canonical
@@ -42,6 +43,7 @@ class Found:
         by: which member of the portfolio had its turn.
         run: the shortest schedule that fails in the same way, with its history.
         certificate: what is proved about it.
+        why: what it depends on, if the order of the steps decides.
         shrinking: how many runs that took.
     """
 
@@ -49,6 +51,7 @@ class Found:
     by: str
     run: Run
     certificate: Certificate
+    why: Explanation | None
     shrinking: int
 
 
@@ -83,6 +86,7 @@ class Exploration:
             blocks = [
                 ladder(run.history),
                 verdict_lines(run.verdict),
+                *([fill(f"Why: {self.found.why}", WIDTH_MAX)] if self.found.why is not None else []),
                 [*schedule, f"Minimal: {self.found.certificate}."],
                 [f"Found by {self.found.by} after {effort}."],
             ]
@@ -102,6 +106,7 @@ class Exploration:
             "steps": self.steps,
             "behaviours": self.behaviours,
             "deviations": [str(one) for one in self.found.run.deviations] if self.found else None,
+            "why": self.found.why.as_json() if self.found and self.found.why else None,
             "members": {one.name: {"runs": one.runs, "steps": one.steps, "new": one.new} for one in self.members},
             "left": self.left.as_json(),
         }
@@ -118,6 +123,7 @@ def explore(make: Callable[[], Program], *, seed: int = 0, schedules_max: int = 
     Raises:
         HarnessError: if what has failed does not fail again, with another driver: ``make`` or the program depends on
             something else than the schedule.
+        TypeError: if the target of a step has no hash.
     """
     portfolio = Portfolio(lambda: make().execution(record=True), Random(seed))
     schedules = steps = 0
@@ -146,4 +152,5 @@ def _shrink(make: Callable[[], Program], first: Run, by: str) -> Found:
             "the program depends on something else than its schedule (a set's order, a global, a clock); make it fresh "
             "in every call of make()"
         )
-    return Found(first, by, run, shrunk.certificate, shrunk.runs)
+    why = explain(lambda: make().execution(record=True), shrunk.schedule)
+    return Found(first, by, run, shrunk.certificate, why, shrunk.runs)

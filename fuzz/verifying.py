@@ -109,6 +109,7 @@ def verify(
     Raises:
         ValueError: if more than one of the three is given, or a watcher forbids ``classes``.
         FingerprintError: if a state cannot be described; the message names what and the remedy.
+        TypeError: with ``classes``, if the target of a step has no hash.
     """
     if sum((classes, deviations is not None, preemptions is not None)) > 1:
         raise ValueError("classes, deviations and preemptions exclude each other; give one")

@@ -33,8 +33,8 @@ __all__ = [
     "warn_on_once",
 ]
 
-Target = tuple[str, int]
-"""What a step touches: a kind of object and its number, for example ``("slot", 1)``.
+Target = tuple[str, int] | str
+"""What a step touches: a kind of object and its number, for example ``("slot", 1)``, or the name of the only one.
 
 Two steps conflict when their targets are equal and at least one of them writes.
 """

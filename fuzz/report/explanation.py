@@ -194,9 +194,7 @@ def _conflict(failing: Run, edge: _Edge, *, is_early: bool) -> Conflict | None:
         first, one, second, other = [pair for pair in telling if pair[2][1] == nearest][-1]
     rows = {place: row for place, row, step in _steps(failing) if step.call in (one.call, other.call)}
     names = failing.names
-    assert one.target is not None
-    kind, number = one.target
-    target = f"{kind} {number}"
+    target = " ".join(map(str, one.target)) if isinstance(one.target, tuple) else str(one.target)
     who, whom = names[first[0]], names[second[0]]
     here, there = _where(one, rows.get(first, 0)), _where(other, rows.get(second, 0))
     if one.ready is not None and other.ready is not None:

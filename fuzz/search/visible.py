@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from fuzz.engine.execution import Execution
+from fuzz.errors import no_hash
 from pagecache.step import Target
 
 __all__ = ["Access", "Action", "accesses_of_call", "conflict", "take"]
@@ -91,4 +92,7 @@ def take(execution: Execution, number: int, *, calls: bool) -> Action:
     if calls:
         over = execution.operation[number] - operation  # more than one: some have no steps
         accesses += accesses_of_call(number, len(execution.tasks), called=begins or over > 1, returned=over > 0)
-    return Action(number, frozenset(accesses), first.ready is not None, ends)
+    try:
+        return Action(number, frozenset(accesses), first.ready is not None, ends)
+    except TypeError:
+        raise no_hash(first) from None

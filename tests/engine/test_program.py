@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,14 +11,14 @@ from every_schedule import every_schedule
 from memory import Memory, lock, read, unlock, write
 from reference_programs import REFERENCE_PROGRAMS, Make
 
-from fuzz import Program
+from fuzz import Program, explore, verify
 from fuzz.engine import direct
 from fuzz.engine.run import Run
 from fuzz.engine.verdict import Outcome
 from fuzz.search.explore import deviation_bounded
 from fuzz.search.policies.canonical import Canonical
 from pagecache.promises.promise import Watcher
-from pagecache.step import Step, Task
+from pagecache.step import Step, Task, step
 
 
 def sequential(program: Program) -> Run:
@@ -76,6 +77,36 @@ def test_an_assertion_is_a_failure_and_another_exception_is_none() -> None:
     assert asserted.signature == ("violated", "no_assertion_fails")
     assert asserted.sentence.startswith("one at read(x): assert ")
     assert crashed.signature == ("unknown", "the_model_crashed")
+
+
+@pytest.mark.parametrize("target", ["tail", ("tail", 0), ("cell", 1, 2)])
+def test_a_target_is_anything_that_has_a_hash(target: Any) -> None:
+    async def racing(memory: Memory) -> None:
+        await step("load", target=target)
+        seen = memory.values["x"]
+        await step("store", target=target, writes=True)
+        memory.values["x"] = seen + 1
+
+    def lost(memory: Memory) -> str | None:
+        return None if memory.values["x"] == 2 else "one is lost"
+
+    def make() -> Program:
+        return Program(Memory(x=0), {"one": [racing], "two": [racing]}, check=lost)
+
+    assert explore(make, seed=0).found is not None
+    assert verify(make).counterexample is not None
+    assert verify(make, classes=True).counterexample is not None
+
+
+@pytest.mark.parametrize("search", [explore, partial(verify, classes=True)])
+def test_a_target_without_a_hash_is_a_mistake_of_the_program(search: Callable[[Callable[[], Program]], object]) -> None:
+    async def wrong(_memory: Memory) -> None:
+        await step("load", "x", target=["x"])  # type: ignore[arg-type]
+
+    with pytest.raises(
+        TypeError, match=r"^the target of load\(x\) is \['x'\], which has no hash; give a text, or a tuple"
+    ):
+        search(lambda: Program(Memory(x=0), {"one": [wrong], "two": [wrong]}))
 
 
 def test_nobody_asks_the_check_after_a_deadlock() -> None:

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple, Self
 
 from fuzz.engine.history import History
+from fuzz.errors import no_hash
 from pagecache.step import Step, Target
 from strategies.case import TaskSpec
 
@@ -171,7 +172,10 @@ class Profile:
             if step.target is None:
                 continue
             anchor = Anchor(history.names[event.task], step.call, visits[event.task, step.call])
-            accesses[step.target].add((event.task, step.writes))
+            try:
+                accesses[step.target].add((event.task, step.writes))
+            except TypeError:
+                raise no_hash(step) from None
             visible.append((anchor, step.target))
         contested = {target for target, seen in accesses.items() if _is_contested(seen)}
         weights = accumulate(CONTESTED_WEIGHT if target in contested else 1 for _, target in visible)
