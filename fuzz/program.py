@@ -70,12 +70,19 @@ class Program:
         tasks: by name, what each does in turn.  Their order is the order in which they run if nobody interferes.
         check: asked when all have ended: a sentence if something is wrong, with values, else ``None``.
         watchers: by name of the promise, who looks on; see :class:`pagecache.promises.promise.Watcher`.
+
+    Raises:
+        ValueError: if there is no task.
     """
 
     state: Any
     tasks: Mapping[str, Sequence[Body]]
     check: Callable[[Any], str | None] | None = None
     watchers: Sequence[tuple[str, Watcher]] = ()
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ValueError("tasks is empty, so there is nothing to run; give at least one, by name")
 
     def execution(self, *, record: bool = False) -> Execution:
         """Its only run, about to begin."""

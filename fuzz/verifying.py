@@ -18,7 +18,7 @@ from fuzz.engine.history import History
 from fuzz.engine.verdict import Verdict
 from fuzz.errors import HarnessError
 from fuzz.program import Program
-from fuzz.prose import fill
+from fuzz.prose import count, fill
 from fuzz.report.explanation import Explanation, explain
 from fuzz.report.ladder import WIDTH_MAX, ladder
 from fuzz.report.report import verdict_lines
@@ -80,7 +80,11 @@ class Verified:
     def __str__(self) -> str:
         if self.counterexample is not None:
             return str(self.counterexample)
-        effort = f"{self.runs} runs, {self.states} states, {self.classes} classes"
+        effort = count(self.runs, "run")
+        if self.states:
+            effort += f", {count(self.states, 'state')}"
+        if self.classes:
+            effort += f", {self.classes} class{'es' if self.classes != 1 else ''}"
         if self.never:
             return f"Never: {self.bound} are exhausted ({effort})."
         return f"Not seen in {effort}; not exhausted: {self.limit}."

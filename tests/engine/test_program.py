@@ -53,6 +53,11 @@ def test_tasks_do_their_bodies_in_turn_and_say_so() -> None:
     ]
 
 
+def test_a_program_has_a_task() -> None:
+    with pytest.raises(ValueError, match=r"^tasks is empty, so there is nothing to run; give at least one, by name$"):
+        Program(Memory(x=0), {})
+
+
 def test_the_check_is_asked_at_the_end() -> None:
     def check(memory: Memory) -> str | None:
         return f"x is {memory.values['x']}"
