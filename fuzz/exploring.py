@@ -19,10 +19,9 @@ from fuzz.engine.run import Run
 from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.errors import HarnessError
 from fuzz.program import Program
-from fuzz.prose import count, fill
+from fuzz.prose import count
 from fuzz.report.explanation import Explanation, explain
-from fuzz.report.ladder import WIDTH_MAX, ladder
-from fuzz.report.report import verdict_lines
+from fuzz.report.report import program_text, verdict_lines
 from fuzz.search.estimates import Left
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.portfolio import Member, Portfolio
@@ -82,15 +81,14 @@ class Exploration:
         if self.found is not None:
             run = self.found.run
             assert run.history is not None
-            schedule = [f"{'Schedule:' if not number else '':9} {one}" for number, one in enumerate(run.deviations)]
-            blocks = [
-                ladder(run.history),
-                verdict_lines(run.verdict),
-                *([fill(f"Why: {self.found.why}", WIDTH_MAX)] if self.found.why is not None else []),
-                [*schedule, f"Minimal: {self.found.certificate}."],
-                [f"Found by {self.found.by} after {effort}."],
-            ]
-            return "\n\n".join("\n".join(block) for block in blocks)
+            return program_text(
+                run.history,
+                run.verdict,
+                run.deviations,
+                why=self.found.why,
+                minimal=str(self.found.certificate),
+                found=f"by {self.found.by} after {effort}",
+            )
         if self.unknown is not None:
             return "\n".join(verdict_lines(self.unknown))
         return "\n".join([f"Not seen in {effort}.", *self.left.lines()])

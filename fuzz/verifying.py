@@ -18,10 +18,9 @@ from fuzz.engine.history import History
 from fuzz.engine.verdict import Verdict
 from fuzz.errors import HarnessError
 from fuzz.program import Program
-from fuzz.prose import count, fill
+from fuzz.prose import count
 from fuzz.report.explanation import Explanation, explain
-from fuzz.report.ladder import WIDTH_MAX, ladder
-from fuzz.report.report import verdict_lines
+from fuzz.report.report import program_text
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.proof import Bound, prove
 from strategies.case import Deviation
@@ -47,11 +46,11 @@ class Counterexample:
     shortest: bool
     why: Explanation | None
 
-    def __str__(self) -> str:
-        lines = [*ladder(self.history), "", *verdict_lines(self.verdict), ""]
-        if self.why is not None:
-            lines += [*fill(f"Why: {self.why}", WIDTH_MAX), ""]
-        return "\n".join([*lines, *(f"Schedule: {deviation}" for deviation in self.schedule)])
+    def minimal(self) -> str:
+        """How few deviations it has, as a sentence; empty if that was not proved."""
+        if not self.schedule:
+            return "the sequential schedule fails"
+        return f"no schedule with fewer than {count(len(self.schedule), 'deviation')} fails" if self.shortest else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +77,15 @@ class Verified:
     limit: str
 
     def __str__(self) -> str:
-        if self.counterexample is not None:
-            return str(self.counterexample)
         effort = count(self.runs, "run")
         if self.states:
             effort += f", {count(self.states, 'state')}"
         if self.classes:
             effort += f", {self.classes} class{'es' if self.classes != 1 else ''}"
+        one = self.counterexample
+        if one is not None:
+            found = f"after {effort}"
+            return program_text(one.history, one.verdict, one.schedule, why=one.why, minimal=one.minimal(), found=found)
         if self.never:
             return f"Never: {self.bound} are exhausted ({effort})."
         return f"Not seen in {effort}; not exhausted: {self.limit}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fuzz.engine.history import History
@@ -11,9 +12,9 @@ from fuzz.prose import fill, promise_sentence
 from fuzz.report.explanation import Explanation
 from fuzz.report.ladder import WIDTH_MAX, ladder, one_line
 from pagecache.world import WorldSpec
-from strategies.case import Case
+from strategies.case import Case, Deviation
 
-__all__ = ["Report", "case_lines", "verdict_lines", "world_facts"]
+__all__ = ["Report", "case_lines", "program_text", "verdict_lines", "world_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,48 @@ class Report:
             verdict_lines(self.verdict),
             fill(f"Why: {self.why}", WIDTH_MAX) if self.why else [],
             fill(f"Minimal: {self.minimal}.", WIDTH_MAX) if self.minimal else [],
-            [*self._schedule(), *fill(one_line(self.history), WIDTH_MAX)],
+            [*_schedule([*case.schedule, *case.failures]), *fill(one_line(self.history), WIDTH_MAX)],
             [f"  {name:7} {value}" for name, value in (("saved:", self.saved), ("replay:", self.replay)) if value],
         ]
-        return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+        return _joined(blocks) + "\n"
 
-    def _schedule(self) -> list[str]:
-        places = [*self.case.schedule, *self.case.failures]
-        return [f"{'Schedule:' if not number else '':9} {place}" for number, place in enumerate(places)]
+
+def program_text(
+    history: History,
+    verdict: Verdict,
+    schedule: Sequence[Deviation],
+    *,
+    why: Explanation | None,
+    minimal: str,
+    found: str,
+) -> str:
+    """The same about a program of one's own, of which there is no case.
+
+    Args:
+        history: what happened.
+        verdict: what that means.
+        schedule: where it leaves the order in which each task runs until it blocks or ends.
+        why: what the failure depends on; ``None`` if nothing was found.
+        minimal: how minimal the schedule is, as a sentence; empty if nobody looked.
+        found: how it was found, as a sentence.
+    """
+    return _joined(
+        [
+            ladder(history),
+            verdict_lines(verdict),
+            fill(f"Why: {why}", WIDTH_MAX) if why else [],
+            [*_schedule(schedule), *(fill(f"Minimal: {minimal}.", WIDTH_MAX) if minimal else [])],
+            [f"Found {found}."],
+        ]
+    )
+
+
+def _schedule(places: Sequence[object]) -> list[str]:
+    return [f"{'Schedule:' if not number else '':9} {place}" for number, place in enumerate(places)]
+
+
+def _joined(blocks: Sequence[Sequence[str]]) -> str:
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def case_lines(case: Case) -> list[str]:
