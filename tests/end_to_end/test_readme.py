@@ -2,6 +2,7 @@
 
 Each command of a fenced ``sh`` or ``console`` block is either a command of ours, which is run, made cheaper
 by SUBSTITUTIONS, or one of SET_UP, which prepares a place to run it in.  Anything else is an error of this table.
+The ``py`` block is a program of one's own; what it prints is the block behind it.
 """
 
 from __future__ import annotations
@@ -174,6 +175,14 @@ def test_a_command_of_ours_runs(command: str, tmp: Path, monkeypatch: pytest.Mon
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_program_of_ones_own_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    found = blocks(README.read_text(encoding="utf-8"))
+    (at,) = (position for position, block in enumerate(found) if block.language == "py")
+    exec(compile(found[at].text, str(README), "exec"), {})  # noqa: S102 - our own
+
+    assert capsys.readouterr().out == found[at + 1].text
 
 
 def test_the_command_exists() -> None:
