@@ -34,8 +34,8 @@ NODES_MAX: Final = 10_000
 Place = tuple[int, int, int]
 """A deviation by numbers: the task that would have run, how many calls it had announced, the task that runs instead."""
 
-
 _Rank = tuple[int, bool, bool]
+"""How often the class was tried; it is not in the middle; it is to a task of the same kind.  The least comes first."""
 
 
 class _Class(NamedTuple):
