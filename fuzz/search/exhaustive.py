@@ -36,7 +36,7 @@ from fuzz.search.fingerprint import Fingerprinter
 
 __all__ = ["RUNS_MAX", "STATES_MAX", "Exhausted", "search"]
 
-STATES_MAX: Final = 1_000_000  # about 200 bytes each
+STATES_MAX: Final = 1_000_000  # about 200 bytes each, and as much again while a choice is untried
 RUNS_MAX: Final = 10_000_000
 
 NOBODY: Final = -1
@@ -86,10 +86,17 @@ class _Graph:
         self._found_from = array("q", [self.START, self.START])
         self._found_by = array("q", [NOBODY, NOBODY])
         self.untried: Final = {self.START: [NOBODY]}
-        """The states with choices that have not been tried, in the order in which they were found; the last is next."""
+        """By state, the choices that have not been tried there, if there are any; the last is next."""
+        self._oldest = self.START
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    def oldest_untried(self) -> int:
+        """Of the states with untried choices, of which there must be one, the one that was found first."""
+        while self._oldest not in self.untried:
+            self._oldest += 1  # not next(iter()): that walks over all that has been deleted, each time
+        return self._oldest
 
     def try_one(self, state: int) -> int:
         """A choice that has not been tried in a state."""
@@ -185,7 +192,7 @@ def search(
         if not graph.untried:
             found.exhausted = not found.limit and (preemptions is not None or _always_ends(found, graph, make))
             return found
-        state = next(iter(graph.untried))
+        state = graph.oldest_untried()
         if len(graph) >= states_max or found.runs >= runs_max or out_of_time():
             found.limit = found.limit or _limit_reached(len(graph) >= states_max, found.runs >= runs_max)
             return found

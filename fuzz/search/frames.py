@@ -23,7 +23,7 @@ from fuzz.search.liveness import live_variables
 from fuzz.search.shape import UNBOUND
 from pagecache.step import Step
 
-__all__ = ["FingerprintError", "Standing", "standing", "variables"]
+__all__ = ["FingerprintError", "Standing", "standing"]
 
 
 class FingerprintError(Exception):
@@ -38,8 +38,8 @@ class Standing(NamedTuple):
         awaits: what that is waiting for.
         code: its function's code.
         instruction: the offset of the await at which it is suspended.
-        values: its variables that could still be read, in the order of :func:`variables`, UNBOUND if they have no
-            value; then what is on its value stack.
+        values: its variables that could still be read, in the order of their slots, UNBOUND if they have no value; then
+            what is on its value stack.
     """
 
     routine: CoroutineType[Any, Any, Any]
@@ -65,18 +65,16 @@ class Standing(NamedTuple):
 
 
 @cache
-def variables(code: CodeType) -> tuple[tuple[str, bool], ...]:
-    """The variables of a function in the order of their slots; for each, whether the slot holds a cell."""
+def _variables(code: CodeType, instruction: int) -> tuple[tuple[str, bool, bool], ...]:
+    """The variables of a function in the order of their slots.
+
+    For each, whether the slot holds a cell, and whether it could still be read if the function is suspended at
+    ``instruction``.
+    """
     cells = {*code.co_cellvars, *code.co_freevars}
     names = dict.fromkeys((*code.co_varnames, *code.co_cellvars, *code.co_freevars))
-    return tuple((name, name in cells) for name in names)
-
-
-@cache
-def _variables(code: CodeType, instruction: int) -> tuple[tuple[str, bool, bool], ...]:
-    """The :func:`variables`, and of each whether it could still be read by a function that is suspended there."""
     live = live_variables(code)[instruction]
-    return tuple((name, is_cell, is_cell or name in live) for name, is_cell in variables(code))
+    return tuple((name, name in cells, name in cells or name in live) for name in names)
 
 
 def standing(routine: Coroutine[Step, Any, Any], known: Sequence[Standing] = ()) -> list[Standing]:
