@@ -118,3 +118,41 @@ def test_what_is_alive(function: Callable[[Any, Any], Coroutine[Any, Any, Any]],
     routine.close()
 
     assert sorted(found) == alive.split()
+
+
+async def twice() -> None:
+    await here()
+    await here()
+
+
+async def outer(a: int) -> int:
+    await twice()
+    return a
+
+
+async def sharing(a: int) -> int:
+    async def inner() -> None:
+        nonlocal a
+        await here()
+        a += 1
+        await here()
+
+    await inner()
+    return a
+
+
+@pytest.mark.parametrize(("function", "values"), [(outer, (1, 1)), (sharing, (1, 2))])
+def test_a_frame_stands_where_it_stood_if_nobody_can_have_changed_it(
+    function: Callable[[int], Coroutine[Any, Any, int]], values: tuple[int, int]
+) -> None:
+    routine = function(1)
+    routine.send(None)
+    first = standing(routine)
+    routine.send(None)  # type: ignore[arg-type]
+    second = standing(routine, first)
+
+    assert (dict(first[0].named())["the variable 'a'"], dict(second[0].named())["the variable 'a'"]) == values
+    assert (second[0] is first[0]) is (function is outer)
+    assert second[1] is not first[1]
+    assert second == standing(routine)
+    routine.close()
