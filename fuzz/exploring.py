@@ -81,14 +81,8 @@ class Exploration:
         if self.found is not None:
             run = self.found.run
             assert run.history is not None
-            return program_text(
-                run.history,
-                run.verdict,
-                run.deviations,
-                why=self.found.why,
-                minimal=str(self.found.certificate),
-                found=f"by {self.found.by} after {effort}",
-            )
+            found = program_text(run.history, run.verdict, run.deviations, self.found.why, str(self.found.certificate))
+            return f"{found}\n\nFound by {self.found.by} after {effort}."
         if self.unknown is not None:
             return "\n".join(verdict_lines(self.unknown))
         return "\n".join([f"Not seen in {effort}.", *self.left.lines()])

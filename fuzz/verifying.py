@@ -18,11 +18,11 @@ from fuzz.engine.history import History
 from fuzz.engine.verdict import Verdict
 from fuzz.errors import HarnessError
 from fuzz.program import Program
-from fuzz.prose import count
 from fuzz.report.explanation import Explanation, explain
 from fuzz.report.report import program_text
 from fuzz.search.policies.canonical import Canonical
-from fuzz.search.proof import Bound, prove
+from fuzz.search.proof import Bound, effort_of, prove
+from fuzz.shrinking.certificate import how_minimal
 from strategies.case import Deviation
 
 __all__ = ["Counterexample", "Verified", "verify"]
@@ -46,11 +46,9 @@ class Counterexample:
     shortest: bool
     why: Explanation | None
 
-    def minimal(self) -> str:
-        """How few deviations it has, as a sentence; empty if that was not proved."""
-        if not self.schedule:
-            return "the sequential schedule fails"
-        return f"no schedule with fewer than {count(len(self.schedule), 'deviation')} fails" if self.shortest else ""
+    def __str__(self) -> str:
+        minimal = how_minimal(len(self.schedule), proved=self.shortest)
+        return program_text(self.history, self.verdict, self.schedule, self.why, minimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +75,9 @@ class Verified:
     limit: str
 
     def __str__(self) -> str:
-        effort = count(self.runs, "run")
-        if self.states:
-            effort += f", {count(self.states, 'state')}"
-        if self.classes:
-            effort += f", {self.classes} class{'es' if self.classes != 1 else ''}"
-        one = self.counterexample
-        if one is not None:
-            found = f"after {effort}"
-            return program_text(one.history, one.verdict, one.schedule, why=one.why, minimal=one.minimal(), found=found)
+        effort = effort_of(self.runs, states=self.states or None, classes=self.classes or None)
+        if self.counterexample is not None:
+            return f"{self.counterexample}\n\nFound after {effort}."
         if self.never:
             return f"Never: {self.bound} are exhausted ({effort})."
         return f"Not seen in {effort}; not exhausted: {self.limit}."

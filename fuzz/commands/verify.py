@@ -22,6 +22,7 @@ from fuzz.prose import count, promise_sentence
 from fuzz.report.examine import examine, explained
 from fuzz.report.report import Report
 from fuzz.search.proof import Bound, Proof, prove
+from fuzz.shrinking.certificate import how_minimal
 from fuzz.subject import Subject
 from pagecache.promises import DEFAULT_PROMISES, PROMISES
 from pagecache.promises.promise import Promise
@@ -136,11 +137,7 @@ def _leave_proof(
         case = dataclasses.replace(case, schedule=proof.failure.deviations)
         seen = examine(case, subject.kernel, proof.failure.verdict.promise)
         verdict, status = seen.verdict, status_of(seen.verdict.outcome)
-        minimal = ""
-        if proof.shortest:
-            minimal = f"no schedule with fewer than {count(len(case.schedule), 'deviation')} fails"
-        if not case.schedule:
-            minimal = "the sequential schedule fails"
+        minimal = how_minimal(len(case.schedule), proved=proof.shortest)
         why = explained(case, subject.kernel, verdict.promise)
         text = f"{Report(case, seen.history, verdict, minimal, why=why).text()}\nFound after {effort}."
     elif proof.exhausted:

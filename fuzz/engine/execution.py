@@ -168,10 +168,8 @@ class Execution:
             return
         watching = self._watching
         before = watching.before if step.ready is None and not step.sleeps else watching.before_waits
-        if before:
-            self.verdict = tell(before, task, step)
-            if self.verdict is not None:
-                return
+        if before and self._watch(before, task, step):
+            return
         if self._history is not None:
             self._history.events.append(Event("step", number, step=step, deviates=deviates))
         self.current = number

@@ -55,13 +55,7 @@ class Report:
 
 
 def program_text(
-    history: History,
-    verdict: Verdict,
-    schedule: Sequence[Deviation],
-    *,
-    why: Explanation | None,
-    minimal: str,
-    found: str,
+    history: History, verdict: Verdict, schedule: Sequence[Deviation], why: Explanation | None, minimal: str
 ) -> str:
     """The same about a program of one's own, of which there is no case.
 
@@ -71,7 +65,6 @@ def program_text(
         schedule: where it leaves the order in which each task runs until it blocks or ends.
         why: what the failure depends on; ``None`` if nothing was found.
         minimal: how minimal the schedule is, as a sentence; empty if nobody looked.
-        found: how it was found, as a sentence.
     """
     return _joined(
         [
@@ -79,7 +72,6 @@ def program_text(
             verdict_lines(verdict),
             fill(f"Why: {why}", WIDTH_MAX) if why else [],
             [*_schedule(schedule), *(fill(f"Minimal: {minimal}.", WIDTH_MAX) if minimal else [])],
-            [f"Found {found}."],
         ]
     )
 

@@ -73,7 +73,7 @@ class _Walk:
                 if shape.has_identity:
                     reference = _reference(len(self.met))
                     self.met.append(part)
-                elif not shape.may_be_constant or (reference := self._shapes.constant(part)) is None:
+                elif not shape.may_be_constant or (reference := self._shapes.constant(part, shape)) is None:
                     self._describe_value(part, shape)
                     continue
                 references[id(part)] = reference
@@ -96,7 +96,7 @@ class Fingerprinter:
         self._shapes = Shapes()
         self._keys: dict[Hashable, int] = {}
         self._execution: Execution | None = None
-        self._standings: list[tuple[int, list[Standing]]] = []
+        self._standings: list[list[Standing]] = []
 
     def point(self, execution: Execution) -> bytes:
         """The fingerprint of the point at which ``execution`` is.
@@ -142,16 +142,15 @@ class Fingerprinter:
         return blake2b(marshal.dumps(walk.described, 2), digest_size=16).digest()
 
     def _frames(self, execution: Execution) -> list[list[Standing]]:
-        """Where each task stands; one that has not run since the last point stands where it stood."""
+        """Where each task stands; what has not moved since the last point stands where it stood."""
         if execution is not self._execution:
             self._execution = execution
-            self._standings = [(-1, [])] * len(execution.tasks)
-        for number, routine in enumerate(execution.routines):
-            announced = len(execution.calls[number]) + execution.operation[number]
-            before, known = self._standings[number]
-            if before != announced:
-                self._standings[number] = (announced, standing(routine, known) if routine else [])
-        return [frames for _, frames in self._standings]
+            self._standings = [[] for _ in execution.tasks]
+        self._standings = [
+            standing(routine, known) if routine else []
+            for routine, known in zip(execution.routines, self._standings, strict=True)
+        ]
+        return self._standings
 
     def _where(self, execution: Execution, value: object) -> str:
         """The variable or attribute that holds an object; a slow search, for messages."""

@@ -18,7 +18,7 @@ from fuzz.search.dpor import explore_classes
 from fuzz.search.exhaustive import search
 from fuzz.search.explore import deviation_bounded
 
-__all__ = ["ALL", "Bound", "Proof", "prove"]
+__all__ = ["ALL", "Bound", "Proof", "effort_of", "prove"]
 
 SHORTEST_RUNS_MAX: Final = 20_000
 """Runs of the search for the counterexample with the fewest deviations: three of them in a small program."""
@@ -78,12 +78,21 @@ class Proof:
     @property
     def effort(self) -> str:
         """For example "12 runs, 11 states"."""
-        runs = count(self.runs, "run")
         if self.bound.deviations is not None:
-            return runs
+            return effort_of(self.runs)
         if self.bound.classes:
-            return f"{runs}, {self.classes} class{'es' if self.classes != 1 else ''}"
-        return f"{runs}, {count(self.states, 'state')}"
+            return effort_of(self.runs, classes=self.classes)
+        return effort_of(self.runs, states=self.states)
+
+
+def effort_of(runs: int, *, states: int | None = None, classes: int | None = None) -> str:
+    """For example "12 runs, 11 states"; without what is ``None``."""
+    told = [count(runs, "run")]
+    if states is not None:
+        told.append(count(states, "state"))
+    if classes is not None:
+        told.append(f"{classes} class{'es' if classes != 1 else ''}")
+    return ", ".join(told)
 
 
 def prove(

@@ -84,10 +84,6 @@ def _items(value: Any) -> Any:
     return value
 
 
-def _name(member: Any) -> Sequence[Any]:
-    return (member.name,)
-
-
 def _rest_of_reduce(iterator: Any) -> Sequence[Any]:
     """What an iterator still has to give: its sequence and its position."""
     reduced = iterator.__reduce__()
@@ -163,7 +159,7 @@ class Shapes:
             shape = self._shapes[kind] = self._find(kind, value)
             return shape
 
-    def constant(self, value: Any) -> bytes | None:
+    def constant(self, value: Any, shape: Shape) -> bytes | None:
         """The mark of a value that lives as long as the program and never changes; ``None`` if it is none.
 
         Those are the members of enumerations and the functions of modules and classes: more than half of what a walk
@@ -173,7 +169,6 @@ class Shapes:
             "<" in value.__qualname__ or value.__closure__ or value.__defaults__ or value.__kwdefaults__
         ):
             return None  # made anew in each run; or it has something that can change
-        shape = self.of(value)
         mark = self._marks.setdefault((shape.number, *shape.values(value)), b"c%d" % len(self._marks))
         self.constants[id(value)] = mark
         self._kept.append(value)
@@ -189,7 +184,9 @@ class Shapes:
         if issubclass(kind, (type, CodeType)):
             return Shape(number, lambda named: (self.number(named),), has_identity=False, is_sized=False)
         if issubclass(kind, enum.Enum):
-            return Shape(number, _name, has_identity=False, is_sized=False, may_be_constant=True)
+            return Shape(
+                number, lambda member: (member.name,), has_identity=False, is_sized=False, may_be_constant=True
+            )
         if issubclass(kind, BaseException):
             return Shape(number, lambda error: (error.args, vars(error)), has_identity=True, is_sized=False)
         if issubclass(kind, tuple) and hasattr(kind, "_fields"):

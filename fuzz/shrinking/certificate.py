@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Certificate", "count_deviations"]
+__all__ = ["Certificate", "count_deviations", "how_minimal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,13 @@ class Certificate:
             f"no schedule with fewer than {fewer} fails (exhausted, {self.runs} run{'s' if self.runs != 1 else ''})"
         )
         return proved if self.complete else f"{proved}; with fewer than {wanted} is not known"
+
+
+def how_minimal(deviations: int, *, proved: bool) -> str:
+    """What is known about a failing schedule, as the middle of a sentence; empty if it was not proved the shortest."""
+    if not deviations:
+        return "the sequential schedule fails"
+    return f"no schedule with fewer than {count_deviations(deviations)} fails" if proved else ""
 
 
 def count_deviations(number: int) -> str:

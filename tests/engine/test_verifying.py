@@ -51,6 +51,7 @@ def test_the_shortest_counterexample(how: Any) -> None:
     assert answer.counterexample is not None
     assert answer.counterexample.shortest
     assert [str(deviation) for deviation in answer.counterexample.schedule] == ["one at write#1: run two"]
+    assert str(answer).startswith(f"{answer.counterexample}\n\nFound after ")
     lines = str(answer).splitlines()
     assert lines[3].split() == ["3", ">", "|", "|", "increment(locked=False)"]
     assert lines[9:12] == ["", "Broken promise: The check passes.", "x is 1"]
