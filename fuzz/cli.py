@@ -15,6 +15,7 @@ from fuzz.commands.ask import ask
 from fuzz.commands.list import list_
 from fuzz.commands.matrix import matrix_
 from fuzz.commands.options import JSON_WANTED, log_options
+from fuzz.commands.races import races_
 from fuzz.commands.replay import replay
 from fuzz.commands.rerecord import rerecord
 from fuzz.commands.run import run
@@ -84,5 +85,5 @@ def main() -> None:
     """
 
 
-for _command in (list_, run, ask, replay, verify, show, rerecord, matrix_):
+for _command in (list_, run, ask, replay, verify, show, rerecord, matrix_, races_):
     main.add_command(_command)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pagecache.list_head import ListHead
 from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
+from pagecache.rwonce import READ_ONCE
 from pagecache.step import step
 from pagecache.swap_device import SwapDevice
 from pagecache.touched import NRPAGES, PMDS
@@ -27,6 +28,7 @@ __all__ = [
     "i_size_read",
     "i_size_write",
     "shmem_recalc_inode",
+    "shmem_recalc_inode_6_6",
 ]
 
 BLOCKS_PER_PAGE = 8
@@ -162,18 +164,33 @@ async def i_size_write(inode: Inode, size: int) -> None:
 
 
 async def shmem_recalc_inode(inode: Inode, alloced: int, swapped: int) -> None:
-    """``shmem_recalc_inode()`` as of 6.6: apply a change, then drop what memory management freed by itself.
+    """``shmem_recalc_inode()`` up to 6.5: apply a change, then drop what memory management freed by itself.
 
     Normally ``alloced == nrpages + swapped``.  Pages above that were dropped behind shmem's back.
     Leaves out quota and the superblock's limits, so that ``i_blocks`` follows ``alloced``.
+
+    The caller held the lock then, and had applied the change.
     """
     info = inode.info
     await spin_lock(info.lock, also=[(NRPAGES, False)])
     info.alloced += alloced
     info.swapped += swapped
     inode.i_blocks += alloced * BLOCKS_PER_PAGE
-    # READ_ONCE(nrpages): shmem does not hold the xa_lock here.
     freed = info.alloced - info.swapped - inode.i_mapping.nrpages
+    if freed > 0:
+        info.alloced -= freed
+        inode.i_blocks -= freed * BLOCKS_PER_PAGE
+    await spin_unlock(info.lock)
+
+
+async def shmem_recalc_inode_6_6(inode: Inode, alloced: int, swapped: int) -> None:
+    """``shmem_recalc_inode()`` since 6.6: the same; the look at nrpages is marked, since it takes no xa_lock."""
+    info = inode.info
+    await spin_lock(info.lock, also=[(NRPAGES, False)])
+    info.alloced += alloced
+    info.swapped += swapped
+    inode.i_blocks += alloced * BLOCKS_PER_PAGE
+    freed = info.alloced - info.swapped - READ_ONCE(inode.i_mapping, "nrpages")
     if freed > 0:
         info.alloced -= freed
         inode.i_blocks -= freed * BLOCKS_PER_PAGE

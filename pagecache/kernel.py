@@ -44,6 +44,7 @@ class Kernel:
     set_huge_pmd: KernelFunction
     shmem_charge: KernelFunction
     shmem_uncharge: KernelFunction
+    shmem_recalc_inode: KernelFunction
     filemap_get_entry: KernelFunction
     shmem_get_folio: KernelFunction
     shmem_alloc_and_add_folio: KernelFunction

@@ -45,6 +45,7 @@ from pagecache.finish_fault import finish_fault, finish_fault_6_18
 from pagecache.folio_split import split_unmapped_folio, try_folio_split_6_15
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio, try_folio_split
+from pagecache.inode import shmem_recalc_inode, shmem_recalc_inode_6_6
 from pagecache.kernel import Kernel
 from pagecache.memory_failure import shmem_error_remove_folio
 from pagecache.mended import create_range as mended_create_range
@@ -115,6 +116,7 @@ LINUX_6_2: Final = Kernel(
     set_huge_pmd=set_huge_pmd,
     shmem_charge=shmem_charge_4_20,
     shmem_uncharge=shmem_uncharge_4_8,
+    shmem_recalc_inode=shmem_recalc_inode,
     filemap_get_entry=filemap_get_entry,
     shmem_get_folio=shmem_get_folio,
     shmem_alloc_and_add_folio=shmem_alloc_and_add_folio,
@@ -240,6 +242,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     collapse_pte_mapped_thp=collapse_pte_mapped_thp_6_6,
     shmem_charge=shmem_charge_6_6,
     shmem_uncharge=shmem_uncharge_6_6,
+    shmem_recalc_inode=shmem_recalc_inode_6_6,
     shmem_swap_alloc_folio=shmem_swap_alloc_folio_2026,
     migrate_folio=migrate_folio_2026,
     try_folio_split=try_folio_split_6_15,

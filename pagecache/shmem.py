@@ -19,7 +19,7 @@ from pagecache.folio import (
     folio_put,
     folio_unlock,
 )
-from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
+from pagecache.inode import AddressSpace, Inode, i_size_read
 from pagecache.mm import Vma, userfaultfd_missing
 from pagecache.pte import pte_target
 from pagecache.shmem_huge import Orders, shmem_allowable_huge_orders, shmem_suitable_orders
@@ -165,7 +165,7 @@ async def shmem_alloc_and_add_folio(
         await folio_unlock(folio)
         await folio_put(folio)
         return error, None
-    await shmem_recalc_inode(inode, folio.nr_pages, 0)
+    await mapping.kernel.shmem_recalc_inode(inode, folio.nr_pages, 0)
     await folio_add_lru(folio)
     return "", folio
 
@@ -261,7 +261,7 @@ async def _clear_and_check_size(
         return "", folio
     if alloced:
         await filemap_remove_folio(inode.i_mapping, folio)
-    await shmem_recalc_inode(inode, 0, 0)
+    await inode.i_mapping.kernel.shmem_recalc_inode(inode, 0, 0)
     await folio_unlock(folio)
     await folio_put(folio)
     return "EINVAL", None

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from pagecache.inode import BLOCKS_PER_PAGE, Inode, shmem_recalc_inode
+from pagecache.inode import BLOCKS_PER_PAGE, Inode, shmem_recalc_inode, shmem_recalc_inode_6_6
 from pagecache.locks import spin_lock, spin_unlock
 from pagecache.step import step
 from pagecache.touched import NRPAGES
@@ -56,7 +56,7 @@ async def shmem_charge_6_6(inode: Inode, pages: int) -> bool:
     await xas_lock_irq(xas)
     inode.i_mapping.nrpages += pages
     await xas_unlock_irq(xas)
-    await shmem_recalc_inode(inode, pages, 0)
+    await shmem_recalc_inode_6_6(inode, pages, 0)
     return True
 
 
@@ -76,4 +76,4 @@ async def shmem_uncharge_4_8(inode: Inode, pages: int) -> None:
 async def shmem_uncharge_6_6(inode: Inode, pages: int) -> None:
     """``shmem_uncharge()`` since 6.6: the caller has lowered ``nrpages``, and the recalculation finds the rest."""
     del pages  # as in the kernel: kept to help debugging
-    await shmem_recalc_inode(inode, 0, 0)
+    await shmem_recalc_inode_6_6(inode, 0, 0)

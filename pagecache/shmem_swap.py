@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagecache.folio import ZERO, Folio, drop_references, folio_lock, folio_mark_uptodate, folio_put, folio_unlock
-from pagecache.inode import AddressSpace, Inode, i_size_read, shmem_recalc_inode
+from pagecache.inode import AddressSpace, Inode, i_size_read
 from pagecache.locks import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
 from pagecache.shmem import shmem_add_to_page_cache
 from pagecache.step import KernelBug, step
@@ -91,7 +91,7 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio, folio_list: list[
         folio.dirty = True
         return False
     add_to_swap_cache(mapping.swap, folio, entry)
-    await shmem_recalc_inode(inode, 0, folio.nr_pages)
+    await mapping.kernel.shmem_recalc_inode(inode, 0, folio.nr_pages)
     await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
     await shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
     if folio.mapcount:
@@ -240,7 +240,7 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
         await folio_put(folio)
         await put_swap_device(mapping.swap)
         return error, None
-    await shmem_recalc_inode(inode, 0, -folio.nr_pages)
+    await mapping.kernel.shmem_recalc_inode(inode, 0, -folio.nr_pages)
     await folio_put_swap(mapping.swap, folio)
     await swap_cache_del_folio(mapping.swap, folio)
     folio.dirty = True

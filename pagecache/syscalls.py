@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pagecache.folio import ZERO, Folio, folio_mark_uptodate, folio_put, folio_test_uptodate, folio_unlock
-from pagecache.inode import AddressSpace, Inode, ShmemFalloc, i_size_read, i_size_write, shmem_recalc_inode
+from pagecache.inode import AddressSpace, Inode, ShmemFalloc, i_size_read, i_size_write
 from pagecache.locks import (
     WaitQueue,
     down_read,
@@ -213,7 +213,7 @@ async def shmem_getattr(inode: Inode) -> str:
     info, mapping = inode.info, inode.i_mapping
     await step("shmem_getattr", target=("info_lock", 0), also=[(NRPAGES, False)])
     if info.alloced - info.swapped != mapping.nrpages:
-        await shmem_recalc_inode(inode, 0, 0)
+        await mapping.kernel.shmem_recalc_inode(inode, 0, 0)
     size = await i_size_read(inode)
     await step("i_blocks", target=("info_lock", 0))
     return f"st_size {size}, st_blocks {inode.i_blocks}"

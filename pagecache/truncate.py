@@ -6,7 +6,7 @@ from typing import Final
 
 from pagecache.filemap import filemap_remove_folio, find_get_entries, find_lock_entries, put_entry
 from pagecache.folio import ZERO, Folio, folio_lock, folio_put, folio_unlock
-from pagecache.inode import AddressSpace, Inode, shmem_recalc_inode
+from pagecache.inode import AddressSpace, Inode
 from pagecache.pte import pte_target
 from pagecache.shmem import SGP_READ
 from pagecache.shmem_swap import shmem_confirm_swap
@@ -195,7 +195,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
                 index = again
                 await put_rest(rest, position)
                 break
-    await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
+    await mapping.kernel.shmem_recalc_inode(inode, 0, -nr_swaps_freed)
 
 
 async def put_rest(rest: list[tuple[int, Entry]], position: int) -> None:

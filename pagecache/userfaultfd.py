@@ -12,7 +12,7 @@ from typing import Final
 
 from pagecache.filemap import filemap_remove_folio
 from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock, unlock_and_put
-from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
+from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
 from pagecache.mm import Vma, find_vma, pmd_install, pte_changed, userfaultfd_missing
 from pagecache.pte import Pte, pte_target
@@ -251,7 +251,7 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
         await filemap_remove_folio(mapping, folio)
         await unlock_and_put(folio)
         return error, None
-    await shmem_recalc_inode(inode, 1, 0)
+    await mapping.kernel.shmem_recalc_inode(inode, 1, 0)
     await folio_unlock(folio)
     return "", None
 

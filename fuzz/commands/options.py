@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -18,6 +18,7 @@ from fuzz.corpus.vocabulary import vocabulary
 from fuzz.kernel_file import find_kernel, own_corpus
 from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
+from pagecache.promises import DEFAULT_PROMISES, PROMISES, Promise
 
 __all__ = [
     "CORPUS",
@@ -25,9 +26,11 @@ __all__ = [
     "Chosen",
     "common_options",
     "entry_argument",
+    "judged",
     "kernel_option",
     "log_options",
     "open_entry",
+    "promise_options",
 ]
 
 CORPUS: Final = Path("corpus")
@@ -83,6 +86,31 @@ def open_entry(path: Path, chosen: Chosen | None) -> tuple[Entry, Chosen]:
 
 
 entry_argument = click.argument("entry", type=click.Path(path_type=Path))
+
+
+def promise_options(command: Command) -> Command:
+    """``--without`` and ``--with``, as ``without`` and ``also``: the names of promises; see :func:`judged`."""
+    without = click.option(
+        "--without",
+        multiple=True,
+        metavar="PROMISE",
+        type=click.Choice([promise.name for promise in DEFAULT_PROMISES]),
+        help="Do not judge by this promise (see 'list promises'); may be repeated.",
+    )
+    also = click.option(
+        "--with",
+        "also",
+        multiple=True,
+        metavar="PROMISE",
+        type=click.Choice([promise.name for promise in PROMISES if not promise.default]),
+        help="Judge by this promise, too, which is not judged otherwise; may be repeated.",
+    )
+    return without(also(command))
+
+
+def judged(without: Sequence[str], also: Sequence[str]) -> list[Promise]:
+    """The promises by which a kernel is judged."""
+    return [one for one in PROMISES if one.name not in without and (one.default or one.name in also)]
 
 
 def log_options(command: Command) -> Command:

@@ -12,7 +12,7 @@ import structlog
 
 from fuzz.campaign import Campaign
 from fuzz.commands.keeper import Keeper
-from fuzz.commands.options import Chosen, common_options, kernel_option
+from fuzz.commands.options import Chosen, common_options, judged, kernel_option, promise_options
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status
@@ -22,7 +22,6 @@ from fuzz.report.report import verdict_lines
 from fuzz.side_by_side import search
 from fuzz.subject import Subject
 from pagecache.history import HISTORY_BY_NAME
-from pagecache.promises import DEFAULT_PROMISES
 
 __all__ = ["run"]
 
@@ -48,13 +47,7 @@ log = structlog.get_logger()
     type=click.Path(path_type=Path),
     help="Where to keep what is found.  [default: corpus, or FILE-corpus beside FILE.py]",
 )
-@click.option(
-    "--without",
-    multiple=True,
-    metavar="PROMISE",
-    type=click.Choice([promise.name for promise in DEFAULT_PROMISES]),
-    help="Do not judge by this promise (see 'list promises'); may be repeated.",
-)
+@promise_options
 @click.option("--keep-going", is_flag=True, help="Do not stop at the first failure.")
 @common_options
 def run(
@@ -66,6 +59,7 @@ def run(
     *,
     jobs: int | None,
     without: tuple[str, ...],
+    also: tuple[str, ...],
     keep_going: bool,
     as_json: bool,
 ) -> NoReturn:
@@ -92,10 +86,9 @@ def run(
     with progress() as shown:
         keeper = Keeper(kernel, directory or kernel.corpus, shown, quiet=as_json)
         try:
-            judged = [promise for promise in DEFAULT_PROMISES if promise.name not in without]
             bug = HISTORY_BY_NAME.get(kernel.kernel.name)
             campaign = search(
-                Subject(kernel.kernel, judged),
+                Subject(kernel.kernel, judged(without, also)),
                 seed,
                 schedules,
                 jobs=jobs,

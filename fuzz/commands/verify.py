@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from fuzz.census import Census, FailingAlike, programs_of_census, world_name
-from fuzz.commands.options import Chosen, common_options, kernel_option, open_entry
+from fuzz.commands.options import Chosen, common_options, judged, kernel_option, open_entry, promise_options
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import Progress, progress
 from fuzz.commands.status import Status, status_of
@@ -24,7 +24,7 @@ from fuzz.report.report import Report
 from fuzz.search.proof import Bound, Proof, prove
 from fuzz.shrinking.certificate import how_minimal
 from fuzz.subject import Subject
-from pagecache.promises import DEFAULT_PROMISES, PROMISES
+from pagecache.promises import DEFAULT_PROMISES
 from pagecache.promises.promise import Promise
 from strategies.case import Case
 from strategies.enumeration import WORLDS
@@ -57,13 +57,7 @@ __all__ = ["verify"]
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for --all-programs.")
 @click.option("--state", type=click.Path(path_type=Path), help="Where --all-programs keeps how far it is, to go on.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, without a proof.")
-@click.option(
-    "--without",
-    multiple=True,
-    metavar="PROMISE",
-    type=click.Choice([promise.name for promise in DEFAULT_PROMISES]),
-    help="Do not judge by this promise (see 'list promises'); may be repeated.",
-)
+@promise_options
 @common_options
 def verify(
     kernel: Chosen,
@@ -81,6 +75,7 @@ def verify(
     state: Path | None,
     minutes: float | None,
     without: tuple[str, ...],
+    also: tuple[str, ...],
     as_json: bool,
 ) -> NoReturn:
     """Try every schedule of a program: of an entry, of a file, or of every program of a stated size.
@@ -98,21 +93,21 @@ def verify(
     def time_is_up() -> bool:
         return minutes is not None and time.monotonic() - began >= minutes * 60
 
-    promises = [one for one in DEFAULT_PROMISES if one.name not in without]
+    promises = judged(without, also)
     if all_programs:
         cases = programs_of_census(kernel.kernel.name, tasks, operations, worlds)
-        census = Census(Subject(kernel.kernel, _judged(promises, bound)), cases, bound, state)
+        census = Census(Subject(kernel.kernel, _judging(promises, bound)), cases, bound, state)
         with progress() as shown:
             _take(census, jobs, time_is_up, shown)
         _leave_census(census, time.monotonic() - began, as_json=as_json)
     if entry is not None:
         kept, chosen = open_entry(entry, kernel)
         case = dataclasses.replace(kept.case, kernel=chosen.kernel.name, schedule=())
-        promises += [one for one in PROMISES if not one.default and one.name == kept.broken]
+        promises = judged(without, [*also, kept.broken])
     else:
         assert program is not None
         case = load_program(program, kernel.kernel.name)
-    subject = Subject(kernel.kernel, _judged(promises, bound))
+    subject = Subject(kernel.kernel, _judging(promises, bound))
     runs = itertools.count(1)
     with progress() as shown:
 
@@ -124,7 +119,7 @@ def verify(
     _leave_proof(subject, case, proof, time.monotonic() - began, entry, as_json=as_json)
 
 
-def _judged(promises: list[Promise], bound: Bound) -> list[Promise]:
+def _judging(promises: list[Promise], bound: Bound) -> list[Promise]:
     """Of each class one schedule is run: who looks at the world between two steps must not judge then."""
     return [one for one in promises if not bound.classes or one.watcher.sees_classes]  # type: ignore[attr-defined]
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from pagecache.folio import Folio, folio_lock, folio_put, folio_unlock
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.inode import Inode, shmem_recalc_inode
+from pagecache.inode import Inode
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.operations import Load, PageOut, Store
 from pagecache.shmem import shmem_add_to_page_cache
@@ -99,7 +99,7 @@ async def shmem_swapin_folio(inode: Inode, index: int, entry: ValueEntry) -> tup
         await folio_put(folio)
         await put_swap_device(mapping.swap)
         return error, None
-    await shmem_recalc_inode(inode, 0, -folio.nr_pages)
+    await mapping.kernel.shmem_recalc_inode(inode, 0, -folio.nr_pages)
     await folio_put_swap(mapping.swap, folio)
     await swap_cache_del_folio(mapping.swap, folio)
     folio.dirty = True

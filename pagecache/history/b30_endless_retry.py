@@ -21,7 +21,7 @@ from typing import Final
 from pagecache.filemap import find_get_entries, find_lock_entries
 from pagecache.folio import Folio, folio_lock, folio_put, folio_unlock
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.inode import Inode, shmem_recalc_inode
+from pagecache.inode import Inode
 from pagecache.kernels import LINUX_2026, LINUX_2026_MENDED
 from pagecache.operations import Load, PageOut, Store, Truncate
 from pagecache.shmem_swap import shmem_confirm_swap
@@ -136,7 +136,7 @@ async def shmem_undo_range(inode: Inode, start: int, last: int, *, unfalloc: boo
                 index = again
                 await put_rest(rest, position)
                 break
-    await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
+    await mapping.kernel.shmem_recalc_inode(inode, 0, -nr_swaps_freed)
 
 
 BUG: Final = Bug(

@@ -25,7 +25,7 @@ from typing import Final
 
 from pagecache.folio import Folio, __folio_set_locked, folio_put, folio_unlock
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.inode import Inode, shmem_recalc_inode
+from pagecache.inode import Inode
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.operations import Load, PageOut, Store
 from pagecache.shmem import alloc_folio, shmem_add_to_page_cache
@@ -52,7 +52,7 @@ async def shmem_swapin_folio(inode: Inode, index: int, swap: ValueEntry) -> tupl
         await folio_unlock(folio)
         await folio_put(folio)
         return error, None
-    await shmem_recalc_inode(inode, 0, -1)
+    await mapping.kernel.shmem_recalc_inode(inode, 0, -1)
     folio.dirty = True
     await swap_free(mapping.swap, swap.value)
     return "", folio

@@ -23,7 +23,7 @@ from typing import Final
 
 from pagecache.folio import ZERO, Folio, folio_mark_uptodate
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.inode import AddressSpace, i_size_read, shmem_recalc_inode
+from pagecache.inode import AddressSpace, i_size_read
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import spin_lock, spin_unlock
 from pagecache.operations import Fallocate, PageOut
@@ -78,7 +78,7 @@ async def shmem_writepage(mapping: AddressSpace, folio: Folio, folio_list: list[
         folio.dirty = True
         return False
     add_to_swap_cache(mapping.swap, folio, entry)
-    await shmem_recalc_inode(inode, 0, folio.nr_pages)
+    await mapping.kernel.shmem_recalc_inode(inode, 0, folio.nr_pages)
     await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
     await shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
     if folio.mapcount:

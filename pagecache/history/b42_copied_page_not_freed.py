@@ -15,7 +15,7 @@ from typing import Final
 from pagecache.filemap import filemap_remove_folio
 from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_unlock, unlock_and_put
 from pagecache.history.bug import Bug, Focus, Minimum
-from pagecache.inode import i_size_read, shmem_recalc_inode
+from pagecache.inode import i_size_read
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.mm import Vma
 from pagecache.operations import Touch, UffdCopy
@@ -75,7 +75,7 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
         await filemap_remove_folio(mapping, folio)
         await unlock_and_put(folio)
         return error, None
-    await shmem_recalc_inode(inode, 1, 0)
+    await mapping.kernel.shmem_recalc_inode(inode, 1, 0)
     await folio_unlock(folio)
     return "", None
 

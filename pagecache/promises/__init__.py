@@ -9,6 +9,7 @@ from typing import Final
 
 from pagecache.promises.accounting import CountWatcher
 from pagecache.promises.availability import UndisturbedCollapseWatcher, UndisturbedSplitWatcher
+from pagecache.promises.data_race import DataRaceWatcher
 from pagecache.promises.limits import LimitsWatcher
 from pagecache.promises.linearizable import SparseFileWatcher
 from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
@@ -161,9 +162,15 @@ PROMISES: Final[tuple[Promise, ...]] = (
         ReleaseWatcher,
         "no operation returns to user space with a lock",
     ),
+    Promise(
+        "no_plain_access_races",
+        DataRaceWatcher,
+        "data races, as KCSAN reports them; several are known and left as they are",
+        default=False,
+    ),
 )
 
 DEFAULT_PROMISES: Final = tuple(promise for promise in PROMISES if promise.default)
-"""All but the alternative readings."""
+"""All but the alternative readings, and what many take for harmless."""
 
 PROMISES_BY_NAME: Final = {promise.name: promise for promise in PROMISES}

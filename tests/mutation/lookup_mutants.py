@@ -200,6 +200,8 @@ LOOKUP_MUTANTS: Final = (
         "inode.py",
         "accounting",
         """
+     freed = info.alloced - info.swapped - READ_ONCE(inode.i_mapping, "nrpages")
+     if freed > 0:
          info.alloced -= freed
 -        inode.i_blocks -= freed * BLOCKS_PER_PAGE
 """,
@@ -210,17 +212,23 @@ LOOKUP_MUTANTS: Final = (
         "lock",
         """
 -    await spin_lock(info.lock, also=[(NRPAGES, False)])
-     info.alloced += alloced
-@@
--    freed = info.alloced - info.swapped - inode.i_mapping.nrpages
+-    info.alloced += alloced
+-    info.swapped += swapped
+-    inode.i_blocks += alloced * BLOCKS_PER_PAGE
+-    freed = info.alloced - info.swapped - READ_ONCE(inode.i_mapping, "nrpages")
 -    if freed > 0:
+-        info.alloced -= freed
+-        inode.i_blocks -= freed * BLOCKS_PER_PAGE
+-    await spin_unlock(info.lock)
++    info.alloced += alloced
++    info.swapped += swapped
++    inode.i_blocks += alloced * BLOCKS_PER_PAGE
 +    seen = info.alloced
 +    await step("READ_ONCE", target=("info_lock", 0))
-+    freed = seen - info.swapped - inode.i_mapping.nrpages
++    freed = seen - info.swapped - READ_ONCE(inode.i_mapping, "nrpages")
 +    if freed > 0:
-@@
-         inode.i_blocks -= freed * BLOCKS_PER_PAGE
--    await spin_unlock(info.lock)
++        info.alloced -= freed
++        inode.i_blocks -= freed * BLOCKS_PER_PAGE
 """,
     ),
 )

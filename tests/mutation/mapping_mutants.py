@@ -312,7 +312,7 @@ MAPPING_MUTANTS: Final = (
 -        await filemap_remove_folio(mapping, folio)
          await unlock_and_put(folio)
          return error, None
-     await shmem_recalc_inode(inode, 1, 0)
+     await mapping.kernel.shmem_recalc_inode(inode, 1, 0)
 """,
     ),
     Mutant(
@@ -320,8 +320,8 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "accounting",
         """
--    await shmem_recalc_inode(inode, 1, 0)
-+    await shmem_recalc_inode(inode, 0, 0)
+-    await mapping.kernel.shmem_recalc_inode(inode, 1, 0)
++    await mapping.kernel.shmem_recalc_inode(inode, 0, 0)
 """,
     ),
     Mutant(

@@ -87,7 +87,7 @@ MEMORY_FAILURE_MUTANTS: Final = (
         """
 -    if info.alloced - info.swapped != mapping.nrpages:
 +    if info.alloced < info.swapped:
-         await shmem_recalc_inode(inode, 0, 0)
+         await mapping.kernel.shmem_recalc_inode(inode, 0, 0)
 """,
         equivalent=(
             "nothing drops a page of the page cache behind shmem's back here: whoever removes one recalculates before "

@@ -103,8 +103,8 @@ SHMEM_MUTANTS: Final = (
         "shmem.py",
         "accounting",
         """
--    await shmem_recalc_inode(inode, folio.nr_pages, 0)
-+    await shmem_recalc_inode(inode, 0, 0)
+-    await mapping.kernel.shmem_recalc_inode(inode, folio.nr_pages, 0)
++    await mapping.kernel.shmem_recalc_inode(inode, 0, 0)
 """,
     ),
     Mutant(
@@ -315,11 +315,11 @@ SHMEM_MUTANTS: Final = (
         "order",
         """
      xas = XaState(inode.i_mapping.i_pages, 0)
-+    await shmem_recalc_inode(inode, pages, 0)
++    await shmem_recalc_inode_6_6(inode, pages, 0)
      await xas_lock_irq(xas)
      inode.i_mapping.nrpages += pages
      await xas_unlock_irq(xas)
--    await shmem_recalc_inode(inode, pages, 0)
+-    await shmem_recalc_inode_6_6(inode, pages, 0)
 """,
     ),
     Mutant(

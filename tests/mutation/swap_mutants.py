@@ -44,7 +44,7 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "accounting",
         """
--    await shmem_recalc_inode(inode, 0, -folio.nr_pages)
+-    await mapping.kernel.shmem_recalc_inode(inode, 0, -folio.nr_pages)
      await folio_put_swap(mapping.swap, folio)
 """,
     ),
@@ -71,10 +71,10 @@ SWAP_MUTANTS: Final = (
         "shmem_swap.py",
         "order",
         """
--    await shmem_recalc_inode(inode, 0, folio.nr_pages)
+-    await mapping.kernel.shmem_recalc_inode(inode, 0, folio.nr_pages)
      await swap_shmem_alloc(mapping.swap, entry, folio.nr_pages)
      await shmem_delete_from_page_cache(mapping, folio, ValueEntry(entry))
-+    await shmem_recalc_inode(inode, 0, folio.nr_pages)
++    await mapping.kernel.shmem_recalc_inode(inode, 0, folio.nr_pages)
 """,
     ),
     Mutant(
@@ -186,8 +186,8 @@ SWAP_MUTANTS: Final = (
         "truncate.py",
         "accounting",
         """
--    await shmem_recalc_inode(inode, 0, -nr_swaps_freed)
-+    await shmem_recalc_inode(inode, 0, 0)
+-    await mapping.kernel.shmem_recalc_inode(inode, 0, -nr_swaps_freed)
++    await mapping.kernel.shmem_recalc_inode(inode, 0, 0)
 """,
     ),
     Mutant(

@@ -32,6 +32,7 @@ DIFFERENCES = {
             "collapse_pte_mapped_thp",
             "finish_fault",
             "shmem_charge",
+            "shmem_recalc_inode",
             "shmem_swap_alloc_folio",
             "migrate_folio",
             "shmem_uncharge",

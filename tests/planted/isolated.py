@@ -219,6 +219,14 @@ ISOLATED = (
     ),
     Isolated("locks_are_taken_in_order", WAITS_FOR_THE_MMAP_LOCK, MAPPED, [[Collapse(0)]]),
     Isolated("locks_are_released", WITHOUT_RCU_UNLOCK, WorldSpec(), [[SeekHole(0)]]),
+    # nrpages is lowered without the xa_lock, but nobody else changes it between the read and the write.
+    Isolated(
+        "no_plain_access_races",
+        "b19-rollback-without-the-lock",
+        REGISTERED,
+        [[Collapse(0)], [UffdCopy(1)]],
+        (Deviation("khugepaged", "nrpages", 1, "uffd"),),
+    ),
     # What the engine judges.  The RETRY entry that is left behind is no watcher's yet: the run does not come to an end.
     Isolated("no_deadlock", WITHOUT_RETRY_ROLLBACK, REGISTERED, [[Collapse(0)], [SeekHole(1)]]),
     Isolated("no_livelock", TRIES_WITHOUT_MEMORY, DATA_HOLE, [[Collapse(0)]], failures=NO_MEMORY),

@@ -18,6 +18,11 @@ IDS = [one.promise for one in ISOLATED]
 each = pytest.mark.parametrize("one", ISOLATED, ids=IDS)
 
 
+def judging(one: Isolated) -> Subject:
+    """By all promises that are judged by default, and by the fault's own."""
+    return Subject(one.kernel, [promise for promise in PROMISES if promise.default or promise.name == one.promise])
+
+
 def test_every_promise_has_one() -> None:
     listed = json.loads(CliRunner().invoke(main, ["list", "promises", "--json"]).stdout)["promises"]
 
@@ -26,7 +31,7 @@ def test_every_promise_has_one() -> None:
 
 @each
 def test_it_is_reported(one: Isolated) -> None:
-    verdict = Subject(one.kernel, PROMISES).judge(one.case)
+    verdict = judging(one).judge(one.case)
 
     assert verdict.failed, verdict
     assert verdict.promise == one.promise, verdict.sentence
@@ -40,7 +45,7 @@ def test_nobody_else_reports_it(one: Isolated) -> None:
     else:  # the engine's cannot be switched off: but it sees it without any watcher, and as the first of all
         alone = Subject(one.kernel, ()).judge(one.case)
         assert alone.promise == one.promise
-        assert Subject(one.kernel, PROMISES).judge(one.case) == alone
+        assert judging(one).judge(one.case) == alone
 
 
 @each
@@ -50,14 +55,14 @@ def test_it_is_the_fault_that_is_reported(one: Isolated) -> None:
 
 @each
 def test_its_schedule_is_followed(one: Isolated) -> None:
-    run = Subject(one.kernel, PROMISES).run(one.case)
+    run = judging(one).run(one.case)
 
     assert run.deviations == one.case.schedule
 
 
 @each
 def test_both_drivers_report_it(one: Isolated) -> None:
-    subject = Subject(one.kernel, PROMISES)
+    subject = judging(one)
 
     assert subject.reference(one.case).verdict == subject.judge(one.case)
 
@@ -69,4 +74,4 @@ OUTCOMES = {"no_deadlock": Outcome.DEADLOCK, "no_livelock": Outcome.LIVELOCK}
 def test_the_outcome_has_its_word(one: Isolated) -> None:
     expected = OUTCOMES.get(one.promise, Outcome.VIOLATED)
 
-    assert Subject(one.kernel, PROMISES).judge(one.case).outcome is expected
+    assert judging(one).judge(one.case).outcome is expected

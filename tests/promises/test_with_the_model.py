@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -27,7 +27,7 @@ from pagecache.operations import (
     UffdRegister,
     Write,
 )
-from pagecache.promises import DEFAULT_PROMISES, PROMISES
+from pagecache.promises import DEFAULT_PROMISES, PROMISES_BY_NAME, Promise
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case, Deviation, Failure, Program, TaskSpec
 
@@ -47,10 +47,10 @@ def performed(
     *tasks: TaskSpec,
     schedule: tuple[Deviation, ...] = (),
     failures: tuple[Failure, ...] = (),
-    every: bool = False,
+    promises: Sequence[Promise] = DEFAULT_PROMISES,
 ) -> Run:
     case = Case(kernel, world, Program(tasks), schedule, failures)
-    execution = prepare(case, KERNELS_BY_NAME[kernel], PROMISES if every else DEFAULT_PROMISES, record=True)
+    execution = prepare(case, KERNELS_BY_NAME[kernel], promises, record=True)
     return run(execution, Canonical(execution, schedule))
 
 
@@ -110,18 +110,19 @@ def test_a_collapse_fills_a_hole_behind_a_userfaultfd() -> None:
 
 
 def test_the_two_readings_of_the_userfaultfd_promise_differ() -> None:
-    def registering(*, every: bool) -> str:
+    def registering(promises: Sequence[Promise]) -> str:
         return performed(
             "linux-6.4",
             WorldSpec(("data", "hole")),
             TaskSpec("khugepaged", (Collapse(0),)),
             TaskSpec("uffd", (UffdRegister(),)),
             schedule=(Deviation("khugepaged", "folio_mark_uptodate", 1, "uffd"),),
-            every=every,
+            promises=promises,
         ).verdict.promise
 
-    assert registering(every=False) == ""
-    assert registering(every=True) == "nothing_is_filled_after_register_returned"
+    stronger = PROMISES_BY_NAME["nothing_is_filled_after_register_returned"]
+    assert registering(DEFAULT_PROMISES) == ""
+    assert registering([*DEFAULT_PROMISES, stronger]) == stronger.name
 
 
 def test_a_lookup_spins_on_a_frozen_folio_while_the_collapse_sleeps() -> None:
