@@ -36,6 +36,7 @@ QUESTIONS: Final = {
     "no_task_sleeps_in_atomic_context": "Does nobody sleep with a spinlock held?",
     "no_lookup_spins_on_a_sleeping_task": "Does nobody spin on a task that sleeps?",
     "locks_are_taken_in_order": "Is every lock taken in the order that is written down?",
+    "no_plain_access_races": "Is what several tasks access protected by a lock, or marked?",
     "no_deadlock": "Does everybody get on?",
     "no_livelock": "Does every call come to an end?",
     "the_kernel_does_not_oops": "Does every pointer lead somewhere?",
