@@ -23,7 +23,7 @@ __all__ = ["Kernel"]
 KernelFunction = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Kernel:
     """The functions in which one kernel differs from another.
 
@@ -97,6 +97,9 @@ class Kernel:
     def functions(self) -> dict[str, KernelFunction]:
         """The table, by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)[3:]}
+
+    def __repr__(self) -> str:
+        return f"Kernel({self.name!r})"
 
     def replace(self, **changes: Any) -> Kernel:
         """This kernel with some members replaced.

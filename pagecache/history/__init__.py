@@ -58,6 +58,7 @@ from pagecache.history import (
     b44_split_in_the_wrong_place,
     b45_fault_around_behind_i_size,
     b46_fault_that_never_ends,
+    b47_huge_page_truncated_whole,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -114,6 +115,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b44_split_in_the_wrong_place.BUG,
     b45_fault_around_behind_i_size.BUG,
     b46_fault_that_never_ends.BUG,
+    b47_huge_page_truncated_whole.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

@@ -334,6 +334,21 @@ SHMEM_MUTANTS: Final = (
 """,
     ),
     Mutant(
+        "undo-range-does-not-look-for-the-parts",
+        "truncate.py",
+        "recheck",
+        """
+-                    split = await truncate_inode_partial_folio(mapping, folio, lstart, last)
+-                    if split and folio.order == 0 and folio.mapping is not None:
+-                        again = start  # the loop has to see the new small folios
++                    await truncate_inode_partial_folio(mapping, folio, lstart, last)
+""",
+        equivalent=(
+            "a truncate goes round until all is gone, and what a hole punch leaves is zeroed, as if a fault had "
+            "brought it back: the first version of 55ac8bbe358b (B47)"
+        ),
+    ),
+    Mutant(
         "undo-range-only-what-it-can-lock-at-once",
         "truncate.py",
         "bound",
