@@ -1,10 +1,14 @@
-"""Which sizes a new folio of a shmem file may have: the mount option ``huge=`` (``mm/shmem.c``).
+"""Which sizes a new folio of a shmem file may have: the mount option ``huge=`` and sysfs (``mm/shmem.c``).
 
 A fault asks for a huge page, since it does not know how much will be used; write(2) and fallocate() ask for what they
 are about to fill (since 6.14: acd7ccb284b8, "mm: shmem: add large folio support for tmpfs").  A write of one page
 therefore gets one page.
 
-Leaves out: anonymous shmem and its sizes in sysfs, ``huge=advise``, ``shmem_enabled``.
+``sizes`` stands for a file without a name, a memfd say, whose mappings count as anonymous shared memory (shmem_mmap()),
+with every size enabled in ``hugepages-<size>kB/shmem_enabled`` (since 6.11: e7a2ab7b3bb5, "mm: shmem: add mTHP support
+for anonymous shmem").  Its faults ask for the largest folio for which there are room and memory.
+
+Leaves out: ``huge=advise``, some sizes only, the global ``shmem_enabled``.
 """
 
 from __future__ import annotations
@@ -25,17 +29,19 @@ Orders = tuple[int, ...]
 
 
 async def shmem_allowable_huge_orders(inode: Inode, vmf: Vmf | None, index: int, write_end: int) -> Orders:
-    """``shmem_allowable_huge_orders()`` of tmpfs, that is ``shmem_huge_global_enabled()``.
+    """``shmem_allowable_huge_orders()``; of tmpfs that is ``shmem_huge_global_enabled()``.
 
     Args:
         inode: the file.
-        vmf: of a page fault, which asks for a huge page only.
+        vmf: of a page fault; of tmpfs it asks for a huge page only.
         index: the page that is missing.
         write_end: the index behind what is about to be filled; 0 if nobody knows.
     """
     if inode.huge == "never":
         return ()
     mapping = inode.i_mapping
+    if inode.huge == "sizes":
+        return () if vmf is None else tuple(range(mapping.hpage_pmd_order, 0, -1))
     orders = shmem_mapping_size_orders(mapping, index, write_end) if vmf is None else (mapping.hpage_pmd_order,)
     if inode.huge == "always":
         return orders

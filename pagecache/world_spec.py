@@ -13,6 +13,7 @@ __all__ = [
     "FILE_STATES",
     "HPAGE_ORDER_MAX",
     "HUGE",
+    "HUGE_MOUNTS",
     "LARGE_STATES",
     "OTHERS_MAX",
     "OTHER_STATES",
@@ -39,8 +40,11 @@ FILE_STATES: Final = ("data", "hole", "dirty", "shadow")
 """What can be at an index of a regular file: data as it is on the disk; nothing, it is on the disk only; data that is
 newer than the disk's; nothing but the shadow entry of an eviction."""
 
-HUGE: Final = ("never", "always", "within_size")
-"""The mount option huge= of tmpfs: the sizes of new folios."""
+HUGE: Final = ("never", "always", "within_size", "sizes")
+"""The sizes of new folios: the mount option huge= of tmpfs; or all sizes in anonymous shared memory, a memfd say."""
+
+HUGE_MOUNTS: Final = ("always", "within_size")
+"""Those whose files get huge pages, perhaps behind their end: the mount has a list of them."""
 
 LARGE_STATES: Final = ("data", "swapped", "shadow", "dirty")
 """What a large folio, or one entry for several pages that are swapped out or evicted, can hold.  A large folio of a
@@ -167,13 +171,13 @@ class WorldSpec:
         if self.huge not in HUGE:
             raise ValueError(f"huge is {self.huge!r}; choose one of {', '.join(HUGE)}")
         if self.huge != "never" and self.backing != "shmem":
-            raise ValueError(f"huge is {self.huge!r}, but only shmem is mounted with huge=; make it 'never'")
+            raise ValueError(f"huge is {self.huge!r}, but only shmem has sizes of its own; make it 'never'")
         if self.others and self.backing != "shmem":
             raise ValueError(f"others is {list(self.others)}, but only shmem has a list of them; leave it out")
-        if self.others and self.huge == "never":
+        if self.others and self.huge not in HUGE_MOUNTS:
             raise ValueError(
-                f"others is {list(self.others)}, but with huge = 'never' no file gets a huge page that reaches behind "
-                "its end; make huge 'always' or 'within_size'"
+                f"others is {list(self.others)}, but with huge = {self.huge!r} no file of the mount gets a huge page "
+                "that reaches behind its end; make huge 'always' or 'within_size'"
             )
         if len(self.others) > OTHERS_MAX:
             raise ValueError(f"there are {len(self.others)} other files; give at most {OTHERS_MAX}")

@@ -17,6 +17,7 @@ from pagecache.world import (
     FILE_STATES,
     HPAGE_ORDER_MAX,
     HUGE,
+    HUGE_MOUNTS,
     LARGE_STATES,
     OTHER_STATES,
     OTHERS_MAX,
@@ -69,7 +70,7 @@ STORES: Final = (
 STORE: Final = 0.4
 MMS: Final = "ABCD"
 MOUNTS: Final = ((BACKINGS[0], HUGE[0]), (BACKINGS[1], HUGE[0]), *((BACKINGS[0], huge) for huge in HUGE[1:]))
-OTHER_MOUNT: Final = (0.12, 0.33, 0.5)  # two thirds are regular files, in the others new folios may be huge
+OTHER_MOUNT: Final = (0.12, 0.33, 0.6, 0.4)  # two thirds are regular files, in the others new folios may be large
 FILE_PAGES: Final = (FILE_STATES[:2], FILE_STATES[2:])  # dirty, or evicted
 LARGE: Final = 0.25  # where data lies side by side, some of it is in large folios
 IN_ONE: Final = LARGE_STATES
@@ -134,7 +135,7 @@ def _mount(draw: Draw, features: Features, like: Mount) -> Mount:
 
 def _others(draw: Draw, features: Features, huge: str, like: tuple[str, ...]) -> tuple[str, ...]:
     """The other files of the superblock."""
-    if features or huge == HUGE[0]:
+    if features or huge not in HUGE_MOUNTS:
         return ()
     return draw.option(OTHERS, like) if draw.boolean(OTHER_FILES, like != ()) else ()
 

@@ -37,13 +37,21 @@ def fewer_tasks(case: Case) -> Iterator[Case]:
 
 
 def fewer_operations(case: Case) -> Iterator[Case]:
-    """Without each operation of a task that has another."""
-    return _with_another(
+    """Without each operation of a task that has another; and one visit sooner each call that fails at a later one.
+
+    What is gone may have made the same call.
+    """
+    for fewer in _with_another(
         case,
         lambda operations: (
             operations[:at] + operations[at + 1 :] for at in range(len(operations)) if len(operations) > 1
         ),
-    )
+    ):
+        yield fewer
+        for at, failure in enumerate(fewer.failures):
+            if failure.visit > 1:
+                sooner = replace(failure, visit=failure.visit - 1)
+                yield replace(fewer, failures=(*fewer.failures[:at], sooner, *fewer.failures[at + 1 :]))
 
 
 def merged_tasks(case: Case) -> Iterator[Case]:

@@ -142,6 +142,15 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
         yield _with_pages(case, range(index, index + 1), state, large)
 
 
+def _punched(case: Case) -> Iterator[Case]:
+    """Each range of two pages or more as holes."""
+    count = len(case.world.pages)
+    for start, end in itertools.combinations(range(count + 1), 2):
+        if end - start > 1:
+            large = tuple(one for one in case.world.large if not any(_has(one, index) for index in range(start, end)))
+            yield _with_pages(case, range(start, end), "hole", large)
+
+
 def _in_one(case: Case) -> Iterator[Case]:
     """The pages of each huge page in one large folio, mapped by a PMD or not; or swapped out or evicted as one."""
     world = case.world
@@ -288,11 +297,12 @@ def _with_vma(case: Case, others: Callable[[VmaSpec], Iterator[VmaSpec]]) -> Ite
 def already_done(case: Case) -> Iterator[Case]:
     """An operation less, and one thing in the world as it may have left it.
 
-    That is a page punched, a huge page made or swapped out, a VMA registered.  Or another task begins: whoever ran
-    first did so for that operation's sake.
+    That is a page or a range punched, a huge page made or swapped out, a VMA registered.  Or another task begins:
+    whoever ran first did so for that operation's sake.
     """
     less = list(fewer_operations(case))
     for without in itertools.chain(less, *map(swapped_tasks, less)):
         yield from other_pages(without)
+        yield from _punched(without)
         yield from _in_one(without)
         yield from other_vmas(without)

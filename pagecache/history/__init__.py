@@ -59,6 +59,7 @@ from pagecache.history import (
     b45_fault_around_behind_i_size,
     b46_fault_that_never_ends,
     b47_huge_page_truncated_whole,
+    b48_folio_of_another_index,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -116,6 +117,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b45_fault_around_behind_i_size.BUG,
     b46_fault_that_never_ends.BUG,
     b47_huge_page_truncated_whole.BUG,
+    b48_folio_of_another_index.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

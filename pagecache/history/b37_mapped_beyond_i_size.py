@@ -51,8 +51,9 @@ async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
         return error
     start, behind = index, index + 1
     whole = folio.order > 0 and not vma.uffd_registered
-    if whole and vma.start <= folio.index and folio.next_index <= vma.end:
-        start, behind = folio.index, folio.next_index
+    first = index >> folio.order << folio.order  # folio_file_page() goes by the last bits of the index
+    if whole and vma.start <= first and first + folio.nr_pages <= vma.end:
+        start, behind = first, first + folio.nr_pages
     await spin_lock(table.ptl)
     if behind - start > 1 and any(one in vma.ptes for one in range(start, behind)):
         # The kernel lets go of the lock and begins anew, to come here again.

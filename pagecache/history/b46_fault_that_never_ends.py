@@ -52,8 +52,9 @@ async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
         return error
     start, behind = index, index + 1
     whole = folio.order > 0 and not (needs_fallback or vma.uffd_registered)
-    if whole and vma.start <= folio.index and folio.next_index <= vma.end:
-        start, behind = folio.index, folio.next_index
+    first = index >> folio.order << folio.order  # folio_file_page() goes by the last bits of the index
+    if whole and vma.start <= first and first + folio.nr_pages <= vma.end:
+        start, behind = first, first + folio.nr_pages
     await spin_lock(table.ptl)
     # pte_offset_map_lock() fails if the table was retracted meanwhile: the fault is taken again.
     mapped = table.present and vma.ptes.get(index) == orig_pte

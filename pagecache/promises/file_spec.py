@@ -31,7 +31,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 
 from pagecache.operations import Operation, Result
 from pagecache.step import Task
-from pagecache.world import WorldSpec
+from pagecache.world import VmaSpec, WorldSpec
 
 __all__ = [
     "AND_SO_ON",
@@ -174,6 +174,16 @@ Outcome = tuple[Phase, int, Cell]
 """After an action: the phase, the size, and the page that it looked at."""
 
 
+def _filled_by_a_fault(spec: WorldSpec, vma: VmaSpec, index: int) -> range:
+    """The pages of the largest folio that a fault at ``index`` may bring in."""
+    orders = {"never": range(0), "sizes": range(spec.hpage_order, 0, -1)}.get(spec.huge, (spec.hpage_order,))
+    for order in orders:
+        first = index >> order << order
+        if vma.start <= first and first + (1 << order) <= vma.end:
+            return range(first, first + (1 << order))
+    return range(index, index + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """One call of an operation; a subclass for each kind says what it may do.
@@ -186,7 +196,7 @@ class Behaviour:
         hpage_nr: HPAGE_PMD_NR in this world.
         pmds: may its VMA map huge pages by PMDs?
         huge: may new folios be large, so that what happens to a page happens to those beside it, too?
-        whole: does its VMA, if it has one, map the whole huge page that its page belongs to?
+        fills: which pages a fault at its page may bring in at once.
         writable: may its VMA, if it has one, be written to?
 
     ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
@@ -204,7 +214,7 @@ class Behaviour:
     hpage_nr: int = 2
     pmds: bool = False
     huge: bool = False
-    whole: bool = False
+    fills: range = range(0)
     writable: bool = True
 
     @classmethod
@@ -213,12 +223,11 @@ class Behaviour:
         index, vma = getattr(operation, "index", None), getattr(operation, "vma", None)
         within = index is None or vma is None or spec.vmas[vma].start <= index < spec.vmas[vma].end
         pmds = vma is not None and spec.vmas[vma].huge
-        nr = 1 << spec.hpage_order
-        first = -1 if index is None else index >> spec.hpage_order << spec.hpage_order
-        whole = vma is None or spec.vmas[vma].start <= first <= spec.vmas[vma].end - nr
+        fills = range(0) if index is None or vma is None else _filled_by_a_fault(spec, spec.vmas[vma], index)
         writable = vma is None or spec.backing == "shmem" or spec.vmas[vma].writable
         tag = f"{task.name}.{number}"
-        return cls(operation, task.number, tag, within, nr, pmds, spec.huge != "never", whole, writable)
+        nr = 1 << spec.hpage_order
+        return cls(operation, task.number, tag, within, nr, pmds, spec.huge != "never", fills, writable)
 
     @property
     def bit(self) -> int:

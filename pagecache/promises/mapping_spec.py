@@ -124,7 +124,7 @@ class Accessing(Behaviour):
             if ours:
                 yield Cell(HOLE, NOBODY, cell.swept)
         elif cell.content == HOLE:
-            if moment.registered != YES and (self.whole or index == self.operation.index):
+            if moment.registered != YES and index in self.fills:
                 yield Cell(UNWRITTEN, self.task, cell.swept)
         elif cell.content == UNWRITTEN:
             if ours or cell.locker == NOBODY:

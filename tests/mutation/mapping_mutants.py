@@ -40,7 +40,7 @@ MAPPING_MUTANTS: Final = (
         "finish_fault.py",
         "lock",
         """
-         start, behind = folio.index, folio.next_index
+         start, behind = first, first + folio.nr_pages
 +    await folio_unlock(folio)
      await spin_lock(table.ptl)
 @@
@@ -81,8 +81,8 @@ MAPPING_MUTANTS: Final = (
         "finish_fault.py",
         "bound",
         """
--    if whole and vma.start <= folio.index and folio.next_index <= vma.end:
-+    if whole and vma.start <= folio.index:
+-    if whole and vma.start <= first and first + folio.nr_pages <= vma.end:
++    if whole and vma.start <= first:
 """,
     ),
     Mutant(

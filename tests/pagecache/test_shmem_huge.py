@@ -4,7 +4,7 @@ import pytest
 from stepping import Hand, contents, folio_at, run, world
 
 from pagecache.inode import i_size_write
-from pagecache.operations import Collapse, Fallocate, Load, PageOut, Write
+from pagecache.operations import Collapse, Fallocate, Load, PageOut, Store, Write
 from pagecache.promises.accounting import CountWatcher
 from pagecache.shmem import SGP_CACHE, Vmf, shmem_alloc_and_add_folio, shmem_get_folio
 from pagecache.shmem_huge import shmem_allowable_huge_orders, shmem_suitable_orders
@@ -34,6 +34,7 @@ def fault_at(here: World, index: int) -> Vmf:
         ("always", 2, 8, (1, 0)),  # as far as it is aligned
         ("always", 3, 8, ()),
         ("within_size", 0, 8, (3, 2, 1, 0)),  # the size will be at least that
+        ("sizes", 0, 8, ()),  # those are for faults
     ],
 )
 def test_a_call_that_fills_a_range_may_get_folios_that_fit_into_it(
@@ -45,12 +46,21 @@ def test_a_call_that_fills_a_range_may_get_folios_that_fit_into_it(
 
 
 @pytest.mark.parametrize(
-    ("huge", "size", "orders"), [("always", 1, (1,)), ("within_size", 1, ()), ("within_size", 2, (1,))]
+    ("huge", "size", "orders"),
+    [("always", 1, (2,)), ("within_size", 1, ()), ("within_size", 4, (2,)), ("sizes", 1, (2, 1)), ("sizes", 4, (2, 1))],
 )
-def test_a_fault_may_get_a_huge_page(huge: str, size: int, orders: tuple[int, ...]) -> None:
-    here = holes(huge=huge, size=size)
+def test_a_fault_may_get_a_huge_page_or_one_of_all_sizes(huge: str, size: int, orders: tuple[int, ...]) -> None:
+    here = holes(huge=huge, size=size, order=2)
 
     assert run(shmem_allowable_huge_orders(here.inode, fault_at(here, 0), 0, 0)) == orders
+
+
+def test_without_memory_for_a_large_folio_a_smaller_one_holds_the_page() -> None:
+    here = holes(huge="sizes", order=2)
+
+    assert run(Store(3).run(here, "store"), failing=[("folio_alloc", 1)]) == 0
+    assert contents(here) == [None, None, "0", "store"]
+    assert folio_at(here, 2) is folio_at(here, 3)
 
 
 def test_an_order_is_suitable_if_nothing_is_in_its_range() -> None:

@@ -105,7 +105,7 @@ def test_two_worlds_share_nothing() -> None:
         ({"pages": ("unwritten",) * 2, "large": ((0, 1),)}, "holds unwritten, unwritten; make them all data"),
         ({"huge": "always", "others": ("busy",)}, "others has 'busy'; choose one of idle, pinned"),
         ({"huge": "always", "others": ("idle",) * (OTHERS_MAX + 1)}, f"4 other files; give at most {OTHERS_MAX}"),
-        ({"others": ("idle",)}, r"others is \['idle'\], but with huge = 'never' no file gets a huge page"),
+        ({"others": ("idle",)}, r"others is \['idle'\], but with huge = 'never' no file of the mount gets"),
         ({"others": ("idle",), "backing": "file"}, r"others is \['idle'\], but only shmem has a list of them"),
     ],
 )

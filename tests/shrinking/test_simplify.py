@@ -116,6 +116,24 @@ def test_what_an_operation_would_do_can_be_done_already() -> None:
     assert replace(value, world=WorldSpec(vmas=(VmaSpec(missing=True),)), program=named([punch, (Load(1),)])) in made
 
 
+def test_a_range_that_is_punched_already_is_holes() -> None:
+    world = WorldSpec(("data",) * 4, hpage_order=2, size=4, vmas=(VmaSpec(end=4),), large=((0, 1),))
+    value = Case("k", world, named([(PunchHole(1, 3), Load(0))]))
+
+    worlds = [one.world for one in variations(value) if one.program == named([(Load(0),)])]
+
+    assert replace(world, pages=("data", "hole", "hole", "hole"), large=()) in worlds
+    assert replace(world, pages=("data", "data", "hole", "hole")) in worlds
+
+
+def test_what_fails_later_because_of_what_is_gone_fails_sooner() -> None:
+    value = Case("k", WorldSpec(), named([(Collapse(0), Load(0))]), (), (Failure("khugepaged", "folio_alloc", 2),))
+
+    made = [one.failures for one in simpler(value) if one.program == named([(Load(0),)])]
+
+    assert made[:2] == [(Failure("load", "folio_alloc", 2),), (Failure("load", "folio_alloc", 1),)]
+
+
 def test_a_collapse_that_is_done_already_has_left_a_huge_page_and_perhaps_a_pmd() -> None:
     munmap = (Munmap(),)
     value = Case("k", WorldSpec(vmas=(VmaSpec(huge=True),)), named([(Collapse(0), Truncate(0)), munmap]))
