@@ -25,5 +25,7 @@ def fill(text: str, width: int) -> list[str]:
 
 
 def count(number: int, noun: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """``1 run``, ``2 runs``, ``20,000 runs``; ``3 classes``."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"

@@ -21,7 +21,7 @@ from fuzz.engine.verdict import HELD, Outcome, Verdict
 from fuzz.prose import count, promise_sentence
 from fuzz.report.examine import examine, explained
 from fuzz.report.report import Report
-from fuzz.search.proof import Bound, Proof, prove
+from fuzz.search.proof import Bound, Proof, effort_of, prove
 from fuzz.shrinking.certificate import how_minimal
 from fuzz.subject import Subject
 from pagecache.promises import DEFAULT_PROMISES
@@ -181,11 +181,9 @@ def _take(census: Census, jobs: int, stop: Any, shown: Progress) -> None:
 def _leave_census(census: Census, seconds: float, *, as_json: bool) -> NoReturn:
     name = census.subject.kernel.name
     failing, limits = census.failing(), census.limits()
-    effort = f"{census.total('states'):,} states, {census.total('runs'):,} runs"
-    if census.bound.classes:
-        effort = f"{census.total('classes'):,} classes, {census.total('runs'):,} runs"
-    elif census.bound.deviations is not None:
-        effort = f"{census.total('runs'):,} runs"
+    effort = effort_of(
+        census.total("runs"), states=census.total("states") or None, classes=census.total("classes") or None
+    )
     looked_at = f"{len(census.lines):,} of {len(census.cases):,} programs"
     if failing:
         status, verdict = Status.VIOLATED, Verdict(Outcome.VIOLATED, failing[0].signature[1], "see failures")

@@ -91,7 +91,7 @@ def effort_of(runs: int, *, states: int | None = None, classes: int | None = Non
     if states is not None:
         told.append(count(states, "state"))
     if classes is not None:
-        told.append(f"{classes} class{'es' if classes != 1 else ''}")
+        told.append(count(classes, "class"))
     return ", ".join(told)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Certificate", "count_deviations", "how_minimal"]
+from fuzz.prose import count
+
+__all__ = ["Certificate", "how_minimal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,13 @@ class Certificate:
         return self.exhausted == self.deviations - 1
 
     def __str__(self) -> str:
-        wanted = count_deviations(self.deviations)
+        wanted = count(self.deviations, "deviation")
         if self.deviations == 0:
             return "the sequential schedule fails"
         if self.exhausted < 0:
             return f"whether a schedule with fewer than {wanted} fails is not known"
-        fewer = count_deviations(self.exhausted + 1)
-        proved = (
-            f"no schedule with fewer than {fewer} fails (exhausted, {self.runs} run{'s' if self.runs != 1 else ''})"
-        )
+        fewer = count(self.exhausted + 1, "deviation")
+        proved = f"no schedule with fewer than {fewer} fails (exhausted, {count(self.runs, 'run')})"
         return proved if self.complete else f"{proved}; with fewer than {wanted} is not known"
 
 
@@ -43,9 +43,4 @@ def how_minimal(deviations: int, *, proved: bool) -> str:
     """What is known about a failing schedule, as the middle of a sentence; empty if it was not proved the shortest."""
     if not deviations:
         return "the sequential schedule fails"
-    return f"no schedule with fewer than {count_deviations(deviations)} fails" if proved else ""
-
-
-def count_deviations(number: int) -> str:
-    """In words, for example "1 deviation"."""
-    return f"{number} deviation{'s' if number != 1 else ''}"
+    return f"no schedule with fewer than {count(deviations, 'deviation')} fails" if proved else ""

@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fuzz.engine.verdict import Verdict
-from fuzz.shrinking.certificate import Certificate, count_deviations
+from fuzz.prose import count
+from fuzz.shrinking.certificate import Certificate
 from fuzz.shrinking.hypothesis_engine import shrink_choices
 from fuzz.shrinking.naming import canonical
 from fuzz.shrinking.simplify import combined, fewer_deviations, other_mechanisms, simpler, variations
@@ -336,8 +337,8 @@ class _Shrinker:
             self._exhausted[key] = runs
         elif replace(found, schedule=()) != key[0] or len(found.schedule) > bound or not self._fails(found):
             raise ValueError(
-                f"a search of {case.program} with at most {count_deviations(bound)} for {self._signature} found "
-                f"{found.program} with {count_deviations(len(found.schedule))}, {self._verdict(found).signature}; "
+                f"a search of {case.program} with at most {count(bound, 'deviation')} for {self._signature} found "
+                f"{found.program} with {count(len(found.schedule), 'deviation')}, {self._verdict(found).signature}; "
                 "it must return a schedule of the program that it is given, and the same signature"
             )
         return found
