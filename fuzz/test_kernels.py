@@ -113,7 +113,7 @@ class Search:
     @property
     def effort(self) -> str:
         """What was done, in words."""
-        return f"{self.schedules} schedules of {self.programs} programs"
+        return f"{count(self.schedules, 'schedule')} of {count(self.programs, 'program')}"
 
 
 def _search(kernel: Kernel, promises: Sequence[str], config: pytest.Config, wanted: str = "") -> Search:
