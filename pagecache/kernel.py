@@ -61,6 +61,7 @@ class Kernel:
     shmem_undo_range: KernelFunction
     shmem_get_partial_folio: KernelFunction
     error_remove_folio: KernelFunction
+    mfill_establish_pmd: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction
     handle_userfault: KernelFunction
     userfaultfd_unregister: KernelFunction

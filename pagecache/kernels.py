@@ -86,7 +86,12 @@ from pagecache.shmem_swap import (
 from pagecache.shrinker import shmem_unused_huge_shrink
 from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_get_partial_folio, shmem_undo_range
-from pagecache.userfaultfd import handle_userfault, shmem_mfill_atomic_pte, userfaultfd_unregister
+from pagecache.userfaultfd import (
+    handle_userfault,
+    mfill_establish_pmd,
+    shmem_mfill_atomic_pte,
+    userfaultfd_unregister,
+)
 from pagecache.vmscan import remove_mapping
 from pagecache.xarray.create import create_range
 from pagecache.xarray.walk import find, xas_descend
@@ -133,6 +138,7 @@ LINUX_6_2: Final = Kernel(
     shmem_undo_range=shmem_undo_range,
     shmem_get_partial_folio=shmem_get_partial_folio,
     error_remove_folio=shmem_error_remove_folio,
+    mfill_establish_pmd=mfill_establish_pmd,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
     handle_userfault=handle_userfault,
     userfaultfd_unregister=userfaultfd_unregister,

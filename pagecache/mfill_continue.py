@@ -6,7 +6,7 @@ from pagecache.folio import folio_put, folio_unlock
 from pagecache.locks import down_read, up_read
 from pagecache.mm import Vma, find_vma
 from pagecache.shmem import SGP_NOALLOC
-from pagecache.userfaultfd import mfill_atomic_install_pte, mfill_pmd_leaf, wake_userfault
+from pagecache.userfaultfd import mfill_atomic_install_pte, wake_userfault
 
 __all__ = ["mfill_atomic_continue"]
 
@@ -16,21 +16,19 @@ async def mfill_atomic_continue(vma: Vma, index: int) -> int | str:
 
     Returns:
         0; ENOENT if the VMA is not registered; EFAULT for a hole, or if the file shrinks meanwhile; EINVAL behind its
-        end; EEXIST if something is mapped; EIO if its memory has failed.
+        end; EEXIST if something is mapped; EAGAIN if the page table went away; EIO if its memory has failed.
     """
     await down_read(vma.mm.mmap_lock)
     found = find_vma(vma)
     if found is None or not vma.uffd_registered or not vma.maps(index):
         await up_read(vma.mm.mmap_lock)
         return "ENOENT"
-    huge = await mfill_pmd_leaf(vma, index)
-    if huge:
-        await up_read(vma.mm.mmap_lock)
-        return "EEXIST"
-    error = await _mfill_atomic_pte_continue(vma, index)
+    error = await vma.mapping.kernel.mfill_establish_pmd(vma, index)
+    if not error:
+        error = await _mfill_atomic_pte_continue(vma, index)
     await up_read(vma.mm.mmap_lock)
     if error:
-        return error
+        return str(error)
     await wake_userfault(vma, index)
     return 0
 

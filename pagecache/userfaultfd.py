@@ -25,7 +25,7 @@ __all__ = [
     "handle_userfault",
     "mfill_atomic",
     "mfill_atomic_install_pte",
-    "mfill_pmd_leaf",
+    "mfill_establish_pmd",
     "shmem_mfill_atomic_pte",
     "userfaultfd_clear_vma",
     "userfaultfd_register",
@@ -167,12 +167,12 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
             if copied is not None:
                 await folio_put(copied)
             return "ENOENT"
-        huge = await mfill_pmd_leaf(vma, index)
-        if huge:
+        error = await kernel.mfill_establish_pmd(vma, index)
+        if error:
             await up_read(mmap_lock)
             if copied is not None:
                 await folio_put(copied)
-            return "EEXIST"
+            return str(error)
         error, copied = await kernel.shmem_mfill_atomic_pte(vma, index, content, copied)
         await up_read(mmap_lock)
         if error != "ENOENT":
@@ -190,12 +190,20 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
     return 0
 
 
-async def mfill_pmd_leaf(vma: Vma, index: int) -> bool:
-    """The look at the PMD in ``mfill_atomic()``: "If the dst_pmd is THP don't override it" (EEXIST)."""
-    if not vma.suitable(index):
-        return False
+async def mfill_establish_pmd(vma: Vma, index: int) -> str:
+    """``mfill_establish_pmd()``: see to it that there is a page table; EEXIST if a PMD maps a huge page.
+
+    The same of a PMD that "used to be THP and changed back to none": khugepaged may take page tables of shmem away at
+    any time since 6.6 (retract_page_tables()), and whoever maps the page has to look again.
+    """
+    table = vma.table(index)
     await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number))
-    return vma.table(index).huge is not None
+    if table.none:
+        current = await pmd_install(vma, index, fails="ENOMEM")
+        if current.failing:
+            return "ENOMEM"
+    await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number))
+    return "" if table.present else "EEXIST"
 
 
 async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Folio | None) -> tuple[str, Folio | None]:
@@ -259,12 +267,11 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
 async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_allocated: bool = True) -> str:
     """``mfill_atomic_install_pte()``: map the page, unless the file has shrunk or something is mapped.
 
-    EAGAIN if a PMD maps the range by now: pte_offset_map_lock() finds no page table.
+    EAGAIN if there is no page table any more: khugepaged has taken it away, or a PMD maps the range by now.
     """
     table = vma.table(index)
-    await pmd_install(vma, index)
     await spin_lock(table.ptl)
-    if table.huge is not None:
+    if not table.present:  # pte_offset_map_lock()
         await spin_unlock(table.ptl)
         return "EAGAIN"
     # Serialize against truncate with the page-table lock.

@@ -60,6 +60,7 @@ from pagecache.history import (
     b46_fault_that_never_ends,
     b47_huge_page_truncated_whole,
     b48_folio_of_another_index,
+    b49_page_table_taken_under_a_copy,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -118,6 +119,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b46_fault_that_never_ends.BUG,
     b47_huge_page_truncated_whole.BUG,
     b48_folio_of_another_index.BUG,
+    b49_page_table_taken_under_a_copy.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

@@ -222,6 +222,9 @@ class Supplying(Behaviour):
     Not atomic: it looks at ``i_size``, inserts its page, complete, over a hole, and looks at ``i_size`` again under
     the page-table lock (mfill_atomic_install_pte()); if the file has shrunk meanwhile, the page is taken back.
     Whatever is at the index, be it only reserved, is EEXIST: it never waits for it.
+
+    A collapse may take the page table away under it: EEXIST before it has looked at anything else, or EAGAIN, and the
+    page is taken back.
     """
 
     __slots__ = ()
@@ -232,6 +235,8 @@ class Supplying(Behaviour):
         beyond = self.operation.index >= size
         match phase:
             case ("filled",):
+                if self.may_be_huge(self.operation.index, moment):
+                    yield done("EAGAIN"), size, Cell(HOLE, NOBODY, cell.swept)
                 if beyond:
                     yield ("doomed",), size, cell
                 else:
@@ -250,6 +255,8 @@ class Supplying(Behaviour):
         if self.pmds:
             yield from _where_a_pmd_maps_it(size, cell)
         if phase == FIRST:
+            if beyond and has_data(cell) and self.may_be_huge(self.operation.index, moment):
+                yield done("EEXIST"), size, cell
             yield done("EFAULT") if beyond else ("checked",), size, cell
         elif cell.content == HOLE:
             content = self.tag if isinstance(self.operation, UffdCopy) else ZEROES
@@ -279,6 +286,9 @@ class Continuing(Behaviour):
             yield done(ANY_ERROR), size, cell
         if self.pmds:
             yield from _where_a_pmd_maps_it(size, cell)
+        if self.may_be_huge(self.operation.index, moment) and has_data(cell):
+            # A collapse takes the page table away, before it looks at anything else or when it has found its page.
+            yield done("EEXIST" if phase == FIRST else "EAGAIN"), size, cell
         if beyond:
             yield done("EFAULT" if phase == ("found",) else "EINVAL"), size, cell
             return

@@ -36,6 +36,12 @@ def fault(here: World, index: int = 1, *, waits: bool = True) -> Hand:
     return Hand(access(here.vmas[0], index, None, waits=waits), B)
 
 
+def with_a_page_table(here: World) -> dict[str, object]:
+    """How the world is, once vma0 has a page table: that stays when nothing else does."""
+    here.vmas[0].tables[0].present = True
+    return snapshot(here)
+
+
 def test_registering_sets_the_flag_under_the_mmap_lock_and_looks_at_no_page() -> None:
     here = world()
     hand = Hand(userfaultfd_register(here.vmas[0]))
@@ -171,7 +177,7 @@ def test_filling_needs_a_registration() -> None:
 
 def test_whatever_stands_in_the_slot_is_eexist_and_is_not_waited_for() -> None:
     here = world(REGISTERED)
-    before = snapshot(here)
+    before = with_a_page_table(here)
 
     assert run(mfill_atomic(here.vmas[0], 0, "new")) == "EEXIST"
     assert snapshot(here) == before
@@ -183,7 +189,7 @@ def test_whatever_stands_in_the_slot_is_eexist_and_is_not_waited_for() -> None:
 
 def test_behind_the_end_of_the_file_is_efault_even_where_something_stands() -> None:
     here = world(WorldSpec(("data", "unwritten"), size=1, vmas=(VmaSpec(missing=True),)))
-    before = snapshot(here)
+    before = with_a_page_table(here)
 
     assert run(mfill_atomic(here.vmas[0], 1, "new")) == "EFAULT"
     assert snapshot(here) == before
@@ -191,16 +197,46 @@ def test_behind_the_end_of_the_file_is_efault_even_where_something_stands() -> N
 
 def test_a_page_whose_file_shrank_after_the_insertion_is_removed_again() -> None:
     here = world(REGISTERED)
-    before = snapshot(here)
+    before = with_a_page_table(here)
     fill = Hand(mfill_atomic(here.vmas[0], 1, "new"))
-    fill.until("pte_alloc")
+    fill.until("spin_lock")
     assert contents(here) == ["d0", "new"]
     run(i_size_write(here.inode, 1), B)
 
     assert fill.finish() == "EFAULT"
 
     run(i_size_write(here.inode, 2), B)
+    assert snapshot(here) == before
+
+
+def test_a_page_whose_page_table_went_away_after_the_insertion_is_removed_again() -> None:
+    here = world(REGISTERED)
+    before = snapshot(here)
+    fill = Hand(mfill_atomic(here.vmas[0], 1, "new"))
+    fill.until("spin_lock")
+    assert contents(here) == ["d0", "new"]
+    here.vmas[0].table(1).present = False  # retract_page_tables()
+
+    assert fill.finish() == "EAGAIN"
+    assert snapshot(here) == before
+
+
+def test_a_page_table_that_goes_away_before_anything_is_inserted_is_eexist() -> None:
+    here = world(REGISTERED)
+    before = snapshot(here)
+    fill = Hand(mfill_atomic(here.vmas[0], 1, "new"))
+    fill.until("pmdp_get_lockless", 2)
     here.vmas[0].table(1).present = False
+
+    assert fill.finish() == "EEXIST"
+    assert snapshot(here) == before
+
+
+def test_without_memory_for_the_page_table_it_is_enomem() -> None:
+    here = world(REGISTERED)
+    before = snapshot(here)
+
+    assert run(mfill_atomic(here.vmas[0], 1, "new"), failing=[("pte_alloc", 1)]) == "ENOMEM"
     assert snapshot(here) == before
 
 
@@ -236,7 +272,7 @@ def test_a_source_that_is_not_in_memory_is_copied_again_without_the_mmap_lock() 
 
 def test_a_source_that_cannot_be_read_at_all_is_efault_and_leaks_nothing() -> None:
     here = world(REGISTERED)
-    before = snapshot(here)
+    before = with_a_page_table(here)
 
     assert run(mfill_atomic(here.vmas[0], 1, "new"), failing=[("copy_from_user", 1), ("copy_from_user", 2)]) == "EFAULT"
     assert snapshot(here) == before
