@@ -316,6 +316,17 @@ MAPPING_MUTANTS: Final = (
 """,
     ),
     Mutant(
+        "copy-maps-without-a-page-table",
+        "userfaultfd.py",
+        "recheck",
+        """
+-    if not table.present:  # pte_offset_map_lock()
+-        await spin_unlock(table.ptl)
+-        return "EAGAIN"
+     # Serialize against truncate with the page-table lock.
+""",
+    ),
+    Mutant(
         "copy-forgets-alloced",
         "userfaultfd.py",
         "accounting",
