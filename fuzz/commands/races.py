@@ -22,7 +22,9 @@ WIDTH: Final = 100
 
 @click.command("races")
 @kernel_option(required=True, help="A name (see 'list kernels') or a Python file that defines KERNEL.")
-@click.option("--schedules", type=click.IntRange(min=1), metavar="N", default=10_000, show_default=True)
+@click.option(
+    "--schedules", type=click.IntRange(min=1), metavar="N", default=10_000, show_default=True, help="How many to run."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds, equal searches.")
 @common_options
 def races_(kernel: Chosen, schedules: int, seed: int, *, as_json: bool) -> NoReturn:
