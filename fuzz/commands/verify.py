@@ -24,7 +24,6 @@ from fuzz.report.report import Report
 from fuzz.search.proof import Bound, Proof, effort_of, prove
 from fuzz.shrinking.certificate import how_minimal
 from fuzz.subject import Subject
-from pagecache.promises import DEFAULT_PROMISES
 from pagecache.promises.promise import Promise
 from strategies.case import Case
 from strategies.enumeration import WORLDS
@@ -108,6 +107,7 @@ def verify(
         assert program is not None
         case = load_program(program, kernel.kernel.name)
     subject = Subject(kernel.kernel, _judging(promises, bound))
+    aside = [promise.name for promise in promises if promise not in subject.promises]
     runs = itertools.count(1)
     with progress() as shown:
 
@@ -116,7 +116,7 @@ def verify(
             return subject.execution(case)
 
         proof = prove(make, bound, out_of_time=time_is_up)
-    _leave_proof(subject, case, proof, time.monotonic() - began, entry, as_json=as_json)
+    _leave_proof(subject, case, proof, time.monotonic() - began, aside=aside, entry=entry, as_json=as_json)
 
 
 def _judging(promises: list[Promise], bound: Bound) -> list[Promise]:
@@ -125,7 +125,7 @@ def _judging(promises: list[Promise], bound: Bound) -> list[Promise]:
 
 
 def _leave_proof(
-    subject: Subject, case: Case, proof: Proof, seconds: float, entry: Path | None, *, as_json: bool
+    subject: Subject, case: Case, proof: Proof, seconds: float, *, aside: list[str], entry: Path | None, as_json: bool
 ) -> NoReturn:
     effort, why = proof.effort, None
     if proof.failure is not None:
@@ -141,7 +141,8 @@ def _leave_proof(
     else:
         verdict, status = Verdict(Outcome.UNKNOWN, "the_search_was_not_exhausted", proof.limit), Status.INCONCLUSIVE
         text = f"Not seen in {effort}; not exhausted: {proof.limit}."
-    text += _set_aside(subject, proof.bound)
+    if aside:
+        text += f"\nNot judged with --dpor, because they look at the world between two steps: {', '.join(aside)}."
     whole = answer(
         case.kernel,
         verdict,
@@ -157,15 +158,6 @@ def _leave_proof(
         why=why.as_json() if why else None,
     )
     leave(status, text, whole, as_json=as_json)
-
-
-def _set_aside(subject: Subject, bound: Bound) -> str:
-    """Which promises were not judged because of the method."""
-    if not bound.classes:
-        return ""
-    aside = [one.name for one in DEFAULT_PROMISES if not one.watcher.sees_classes]  # type: ignore[attr-defined]
-    del subject
-    return f"\nNot judged with --dpor, because they look at the world between two steps: {', '.join(aside)}."
 
 
 def _take(census: Census, jobs: int, stop: Any, shown: Progress) -> None:
