@@ -16,9 +16,8 @@ from fuzz.engine.verdict import Outcome
 from fuzz.errors import InputError
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
-from pagecache.promises.data_race import DataRaceWatcher, Race
+from pagecache.promises.data_race import Race, RaceNotes
 from pagecache.promises.promise import Promise
-from pagecache.world import World
 
 __all__ = ["RaceFound", "find_races"]
 
@@ -43,17 +42,6 @@ class RaceFound(NamedTuple):
     sentence: str
 
 
-class _Noting(DataRaceWatcher):
-    """Notes the races and never objects."""
-
-    def __init__(self, world: World, noted: list[Race]) -> None:
-        super().__init__(world)
-        self._noted = noted
-
-    def judge(self, race: Race) -> None:
-        self._noted.append(race)
-
-
 def find_races(
     kernel: Kernel, seed: int, schedules_max: int, progress: Callable[[int, int], None] = lambda _, __: None
 ) -> list[RaceFound]:
@@ -72,7 +60,7 @@ def find_races(
         InputError: if a run ends in an exception.
     """
     noted: list[Race] = []
-    promise = Promise("no_plain_access_races", lambda world: _Noting(world, noted), "never objects")
+    promise = Promise("no_plain_access_races", lambda world: RaceNotes(world, noted), "never objects")
     found: dict[tuple[tuple[str, str], str], RaceFound] = {}
     done = 0
     for _, run in schedules(Subject(kernel, [promise]), Random(seed)):

@@ -161,18 +161,14 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
     while True:
         await down_read(mmap_lock)
         found = find_vma(vma)
-        if found is None or not vma.uffd_registered or not vma.maps(index):
-            # find_dst_vma(): only a VMA with a userfaultfd context will do.
-            await up_read(mmap_lock)
-            if copied is not None:
-                await folio_put(copied)
-            return "ENOENT"
-        error = await kernel.mfill_establish_pmd(vma, index)
+        error = "ENOENT"  # find_dst_vma(): only a VMA with a userfaultfd context will do
+        if found is not None and vma.uffd_registered and vma.maps(index):
+            error = await kernel.mfill_establish_pmd(vma, index)
         if error:
             await up_read(mmap_lock)
             if copied is not None:
                 await folio_put(copied)
-            return str(error)
+            return error
         error, copied = await kernel.shmem_mfill_atomic_pte(vma, index, content, copied)
         await up_read(mmap_lock)
         if error != "ENOENT":

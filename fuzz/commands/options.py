@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -18,7 +18,7 @@ from fuzz.corpus.vocabulary import vocabulary
 from fuzz.kernel_file import find_kernel, own_corpus
 from pagecache.history import EVERY_KERNEL
 from pagecache.kernel import Kernel
-from pagecache.promises import DEFAULT_PROMISES, PROMISES, Promise
+from pagecache.promises import DEFAULT_PROMISES, PROMISES
 
 __all__ = [
     "CORPUS",
@@ -26,7 +26,6 @@ __all__ = [
     "Chosen",
     "common_options",
     "entry_argument",
-    "judged",
     "kernel_option",
     "log_options",
     "open_entry",
@@ -89,7 +88,7 @@ entry_argument = click.argument("entry", type=click.Path(path_type=Path))
 
 
 def promise_options(command: Command) -> Command:
-    """``--without`` and ``--with``, as ``without`` and ``also``: the names of promises; see :func:`judged`."""
+    """``--without`` and ``--with``, as ``without`` and ``also``: what :func:`pagecache.promises.judged` wants."""
     without = click.option(
         "--without",
         multiple=True,
@@ -106,11 +105,6 @@ def promise_options(command: Command) -> Command:
         help="Judge by this promise, too, which is not judged otherwise; may be repeated.",
     )
     return without(also(command))
-
-
-def judged(without: Sequence[str], also: Sequence[str]) -> list[Promise]:
-    """The promises by which a kernel is judged."""
-    return [one for one in PROMISES if one.name not in without and (one.default or one.name in also)]
 
 
 def log_options(command: Command) -> Command:

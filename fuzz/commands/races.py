@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -14,10 +14,9 @@ from fuzz.commands.progress import progress
 from fuzz.commands.status import Status
 from fuzz.prose import count, fill
 from fuzz.races import RaceFound, find_races
+from fuzz.report.ladder import WIDTH_MAX
 
 __all__ = ["races_"]
-
-WIDTH: Final = 100
 
 
 @click.command("races")
@@ -52,5 +51,5 @@ def _as_text(kernel: str, schedules: int, found: Sequence[RaceFound]) -> str:
     ]
     for race in found:
         lines += ["", f"{' / '.join(race.functions)}: {race.field} (in {count(race.schedules, 'schedule')})"]
-        lines += [f"    {line}" for line in fill(race.sentence, WIDTH)]
+        lines += [f"    {line}" for line in fill(race.sentence, WIDTH_MAX)]
     return "\n".join(lines)

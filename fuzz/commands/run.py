@@ -12,7 +12,7 @@ import structlog
 
 from fuzz.campaign import Campaign
 from fuzz.commands.keeper import Keeper
-from fuzz.commands.options import Chosen, common_options, judged, kernel_option, promise_options
+from fuzz.commands.options import Chosen, common_options, kernel_option, promise_options
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import progress
 from fuzz.commands.status import Status
@@ -22,6 +22,7 @@ from fuzz.report.report import verdict_lines
 from fuzz.side_by_side import search
 from fuzz.subject import Subject
 from pagecache.history import HISTORY_BY_NAME
+from pagecache.promises import judged
 
 __all__ = ["run"]
 
@@ -88,7 +89,7 @@ def run(
         try:
             bug = HISTORY_BY_NAME.get(kernel.kernel.name)
             campaign = search(
-                Subject(kernel.kernel, judged(without, also)),
+                Subject(kernel.kernel, judged(without=without, also=also)),
                 seed,
                 schedules,
                 jobs=jobs,

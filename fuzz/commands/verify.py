@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from fuzz.census import Census, FailingAlike, programs_of_census, world_name
-from fuzz.commands.options import Chosen, common_options, judged, kernel_option, open_entry, promise_options
+from fuzz.commands.options import Chosen, common_options, kernel_option, open_entry, promise_options
 from fuzz.commands.output import answer, leave
 from fuzz.commands.progress import Progress, progress
 from fuzz.commands.status import Status, status_of
@@ -24,7 +24,7 @@ from fuzz.report.report import Report
 from fuzz.search.proof import Bound, Proof, effort_of, prove
 from fuzz.shrinking.certificate import how_minimal
 from fuzz.subject import Subject
-from pagecache.promises.promise import Promise
+from pagecache.promises import Promise, judged
 from strategies.case import Case
 from strategies.enumeration import WORLDS
 
@@ -92,7 +92,7 @@ def verify(
     def time_is_up() -> bool:
         return minutes is not None and time.monotonic() - began >= minutes * 60
 
-    promises = judged(without, also)
+    promises = judged(without=without, also=also)
     if all_programs:
         cases = programs_of_census(kernel.kernel.name, tasks, operations, worlds)
         census = Census(Subject(kernel.kernel, _judging(promises, bound)), cases, bound, state)
@@ -102,7 +102,7 @@ def verify(
     if entry is not None:
         kept, chosen = open_entry(entry, kernel)
         case = dataclasses.replace(kept.case, kernel=chosen.kernel.name, schedule=())
-        promises = judged(without, [*also, kept.broken])
+        promises = judged(without=without, also=(*also, kept.broken))
     else:
         assert program is not None
         case = load_program(program, kernel.kernel.name)

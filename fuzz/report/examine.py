@@ -12,8 +12,7 @@ from fuzz.report.explanation import Explanation, explain
 from fuzz.report.snapshot import Snapshot, recorder
 from fuzz.subject import Subject
 from pagecache.kernel import Kernel
-from pagecache.promises import PROMISES
-from pagecache.promises.promise import Promise
+from pagecache.promises import judged
 from strategies.case import Case
 
 __all__ = ["Examined", "examine", "explained", "subject_of"]
@@ -46,7 +45,7 @@ class Examined:
 
 def subject_of(kernel: Kernel, promise: str = "") -> Subject:
     """``kernel``, judged by the default promises and by ``promise``, which may be an alternative reading."""
-    return Subject(kernel, _promises(promise))
+    return Subject(kernel, judged(also=(promise,)))
 
 
 def examine(case: Case, kernel: Kernel, promise: str = "") -> Examined:
@@ -57,7 +56,7 @@ def examine(case: Case, kernel: Kernel, promise: str = "") -> Examined:
         kernel: what it runs on, whatever ``case.kernel`` says.
         promise: judge this one also if it is not among the defaults.
     """
-    promises, recorders = recorder(_promises(promise))
+    promises, recorders = recorder(judged(also=(promise,)))
     run = Subject(kernel, promises).reference(case)
     return Examined(case, run, recorders[0].snapshots)
 
@@ -66,7 +65,3 @@ def explained(case: Case, kernel: Kernel, promise: str = "") -> Explanation | No
     """Why ``case`` fails, if it does and the order of its steps decides."""
     subject = subject_of(kernel, promise)
     return explain(lambda: subject.execution(case, record=True), case.schedule)
-
-
-def _promises(promise: str) -> list[Promise]:
-    return [one for one in PROMISES if one.default or one.name == promise]

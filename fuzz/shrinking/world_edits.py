@@ -136,10 +136,9 @@ def _with_page(case: Case, index: int, states: tuple[str, ...]) -> Iterator[Case
     for state in states:
         if state in ("data", "swapped", "zeroes", "dirty", "shadow") and index >= world.size:
             continue
-        large = (
-            world.large if state == world.pages[index] else tuple(one for one in world.large if not _has(one, index))
-        )
-        yield _with_pages(case, range(index, index + 1), state, large)
+        inside = range(index, index + 1)
+        large = world.large if state == world.pages[index] else _outside(world.large, inside)
+        yield _with_pages(case, inside, state, large)
 
 
 def _punched(case: Case) -> Iterator[Case]:
@@ -147,8 +146,8 @@ def _punched(case: Case) -> Iterator[Case]:
     count = len(case.world.pages)
     for start, end in itertools.combinations(range(count + 1), 2):
         if end - start > 1:
-            large = tuple(one for one in case.world.large if not any(_has(one, index) for index in range(start, end)))
-            yield _with_pages(case, range(start, end), "hole", large)
+            inside = range(start, end)
+            yield _with_pages(case, inside, "hole", _outside(case.world.large, inside))
 
 
 def _in_one(case: Case) -> Iterator[Case]:
@@ -157,8 +156,7 @@ def _in_one(case: Case) -> Iterator[Case]:
     nr = 1 << world.hpage_order
     for first in range(0, world.size - nr + 1, nr):
         inside = range(first, first + nr)
-        others = [one for one in world.large if one[0] not in inside]
-        large = tuple(sorted([*others, (first, world.hpage_order)]))
+        large = tuple(sorted([*_outside(world.large, inside), (first, world.hpage_order)]))
         for state in LARGE_STATES:
             if state in world.states:
                 huge = _with_pages(case, inside, state, large)
@@ -190,9 +188,9 @@ def _with_pages(case: Case, inside: range, state: str, large: tuple[Large, ...])
     return replace(case, world=replace(world, pages=pages, vmas=vmas, large=large))
 
 
-def _has(one: Large, index: int) -> bool:
-    first, order = one
-    return first <= index < first + (1 << order)
+def _outside(large: tuple[Large, ...], inside: range) -> tuple[Large, ...]:
+    """Those that have no page ``inside``."""
+    return tuple(one for one in large if one[0] + (1 << one[1]) <= inside.start or inside.stop <= one[0])
 
 
 def simpler_large(case: Case) -> Iterator[Case]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from pagecache.promises.accounting import CountWatcher
@@ -35,6 +36,7 @@ __all__ = [
     "SightingsWatcher",
     "Sometimes",
     "Watcher",
+    "judged",
 ]
 
 PROMISES: Final[tuple[Promise, ...]] = (
@@ -174,3 +176,8 @@ DEFAULT_PROMISES: Final = tuple(promise for promise in PROMISES if promise.defau
 """All but the alternative readings, and what many take for harmless."""
 
 PROMISES_BY_NAME: Final = {promise.name: promise for promise in PROMISES}
+
+
+def judged(*, without: Container[str] = (), also: Container[str] = ()) -> list[Promise]:
+    """The promises that are judged by default but for some, and some of the others; both by name."""
+    return [one for one in PROMISES if one.name not in without and (one.default or one.name in also)]

@@ -29,7 +29,7 @@ from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
 
-__all__ = ["DataRaceWatcher", "Race"]
+__all__ = ["DataRaceWatcher", "Race", "RaceNotes"]
 
 
 class _Kind(NamedTuple):
@@ -123,9 +123,8 @@ class DataRaceWatcher(Watcher):
         for number, pending in enumerate(self.world.pending):
             waits = pending is not None and pending.ready is not None and pending.target == step.target
             if waits and number in self._tasks:
-                for seen in self._seen.values():
-                    if task in seen.after:
-                        _add(seen.after, self._tasks[number])
+                for seen in self._before(task):
+                    _add(seen.after, self._tasks[number])
 
     def _hand_over(self, task: Task) -> None:
         """Give to the locks that the step has released, and take from those that it has taken."""
@@ -134,14 +133,17 @@ class DataRaceWatcher(Watcher):
         self._held[task.number] = held
         for lock, shared in before:
             if (lock, shared) not in held:
-                for seen in self._seen.values():
-                    if task in seen.after:
-                        _add(seen.after_readers if shared else seen.after, lock)
+                for seen in self._before(task):
+                    _add(seen.after_readers if shared else seen.after, lock)
         for lock, shared in held:
             if (lock, shared) not in before:
                 for seen in self._seen.values():
                     if lock in seen.after or (not shared and lock in seen.after_readers):
                         _add(seen.after, task)
+
+    def _before(self, task: Task) -> list[_Seen]:
+        """The accesses that ``task`` comes after."""
+        return [seen for seen in self._seen.values() if task in seen.after]
 
     def _races(self, task: Task, access: Access) -> list[Race]:
         """The earlier accesses with which it races; and keep it."""
@@ -161,6 +163,24 @@ class DataRaceWatcher(Watcher):
         verb = "writes" if access.writes else "reads"
         locks = f"under {', '.join(map(str, task.held))}" if task.held else "without a lock"
         return f"{task} {self._operations[task.number]!r} {verb} {access.field} {locks}"
+
+
+class RaceNotes(DataRaceWatcher):
+    """Objects to nothing: for who wants to know of all races.
+
+    Args:
+        world: of the run.
+        races: gets them, in the order in which they are seen.
+    """
+
+    __fingerprint_skip__: ClassVar = ("races",)
+
+    def __init__(self, world: World, races: list[Race]) -> None:
+        super().__init__(world)
+        self.races = races
+
+    def judge(self, race: Race) -> None:
+        self.races.append(race)
 
 
 def _add(after: list[object], one: object) -> None:

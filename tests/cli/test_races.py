@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from calling import Run
+from program_files import PROGRAM
 
 from fuzz.kernel_file import find_kernel
 from fuzz.races import find_races
@@ -65,28 +66,7 @@ def test_a_kernel_that_throws_is_told(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["run", "verify"])
 def test_it_can_be_judged_like_any_other_promise(command: str, run: Run, tmp_path: Path) -> None:
     program = tmp_path / "program.toml"
-    program.write_text(
-        """
-[world]
-pages = ["hole", "hole"]
-hpage_order = 1
-size = 2
-
-[[world.vma]]
-mm = "A"
-start = 0
-end = 2
-
-[[task]]
-name = "stat"
-ops = [{ op = "Stat" }]
-
-[[task]]
-name = "store"
-ops = [{ op = "Store", index = 0 }]
-""",
-        encoding="utf-8",
-    )
+    program.write_text(PROGRAM.replace('{ op = "SeekData", index = 0 }', '{ op = "Stat" }'), encoding="utf-8")
     what = ["--program", program] if command == "verify" else ["--corpus", tmp_path / "corpus"]
 
     result = run(command, "--kernel", "linux-2026-mended", "--with", "no_plain_access_races", *what)

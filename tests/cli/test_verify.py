@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from calling import Run, one_object
+from program_files import PROGRAM
 
 from fuzz import census
 from pagecache.operations import Read, SeekHole
@@ -15,26 +16,6 @@ from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Program
 from strategies.enumeration import COLLAPSE
 from strategies.programs import named
-
-PROGRAM = """\
-[world]
-pages = ["data", "hole"]
-hpage_order = 1
-size = 2
-
-[[world.vma]]
-mm = "A"
-start = 0
-end = 2
-
-[[task]]
-name = "khugepaged"
-ops = [{ op = "Collapse", start = 0 }]
-
-[[task]]
-name = "lseek"
-ops = [{ op = "SeekData", index = 0 }]
-"""
 
 
 @pytest.fixture

@@ -352,8 +352,8 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
--        if found is None or not vma.uffd_registered or not vma.maps(index):
-+        if found is None or not vma.maps(index):
+-        if found is not None and vma.uffd_registered and vma.maps(index):
++        if found is not None and vma.maps(index):
 """,
     ),
     Mutant(

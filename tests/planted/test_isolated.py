@@ -11,7 +11,7 @@ from isolated import ISOLATED, Isolated
 from fuzz.cli import main
 from fuzz.engine.verdict import HELD, Outcome
 from fuzz.subject import Subject
-from pagecache.promises import DEFAULT_PROMISES, PROMISES, PROMISES_BY_NAME
+from pagecache.promises import DEFAULT_PROMISES, PROMISES_BY_NAME, judged
 
 IDS = [one.promise for one in ISOLATED]
 
@@ -20,7 +20,7 @@ each = pytest.mark.parametrize("one", ISOLATED, ids=IDS)
 
 def judging(one: Isolated) -> Subject:
     """By all promises that are judged by default, and by the fault's own."""
-    return Subject(one.kernel, [promise for promise in PROMISES if promise.default or promise.name == one.promise])
+    return Subject(one.kernel, judged(also=(one.promise,)))
 
 
 def test_every_promise_has_one() -> None:

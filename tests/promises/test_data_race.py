@@ -30,7 +30,7 @@ from pagecache.operations import (
     UffdRegister,
 )
 from pagecache.promises import PROMISES_BY_NAME
-from pagecache.promises.data_race import DataRaceWatcher, Race
+from pagecache.promises.data_race import DataRaceWatcher, Race, RaceNotes
 from pagecache.promises.promise import Promise
 from pagecache.rwonce import READ_ONCE
 from pagecache.step import Step
@@ -230,7 +230,6 @@ def test_a_request_of_its_own_is_another_object() -> None:
 
 # Against vector clocks.
 
-MOVES: Final = ("take", "take shared", "release", "read", "write")
 Trace = Sequence[tuple[int, str]]
 
 
@@ -260,21 +259,13 @@ def raced_by_clocks(trace: Trace, tasks: int) -> list[bool]:
     return raced
 
 
-class _Noted(DataRaceWatcher):
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.races: list[Race] = []
-
-    def judge(self, race: Race) -> None:
-        self.races.append(race)
-
-
 class Noting(Racing):
     """Goes on when it has seen a race."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.watcher = self.noted = _Noted(self.world)
+        self.races: list[Race] = []
+        self.watcher = RaceNotes(self.world, self.races)
 
 
 @st.composite
@@ -311,9 +302,9 @@ def test_it_says_what_vector_clocks_say(trace: Trace) -> None:
         elif move == "release":
             run.release(name, sem)
         else:
-            run.noted.races.clear()
+            run.races.clear()
             run.writes(name) if move == "write" else run.reads(name)
-            raced.append(bool(run.noted.races))
+            raced.append(bool(run.races))
 
     assert raced == raced_by_clocks(trace, 3)
 
@@ -351,19 +342,15 @@ REPORTED: Final[dict[str, tuple[Sequence[str], WorldSpec, Sequence[Sequence[Oper
 
 def races_of(kernel: str, world: WorldSpec, threads: Sequence[Sequence[Operation]]) -> Iterator[tuple[str, str]]:
     """The races of some random schedules, as they come."""
-    watchers: list[_Noted] = []
-
-    def noted(world: World) -> _Noted:
-        watchers.append(_Noted(world))
-        return watchers[-1]
-
-    subject = Subject(EVERY_KERNEL[kernel], [Promise(PROMISE.name, noted, "never objects")])
+    races: list[Race] = []
+    subject = Subject(EVERY_KERNEL[kernel], [Promise(PROMISE.name, lambda world: RaceNotes(world, races), "notes")])
     case = Case(kernel, world, named(tuple(thread) for thread in threads))
     random = Random(0)
     for _ in range(300):
         execution = subject.execution(case)
         direct.run(execution, MostlyKeepRunning(random))
-        yield from ((" / ".join(race.functions), race.field) for race in watchers.pop().races)
+        yield from ((" / ".join(race.functions), race.field) for race in races)
+        races.clear()
 
 
 @pytest.mark.parametrize("functions", REPORTED)
