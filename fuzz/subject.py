@@ -88,7 +88,9 @@ class Subject:
         """A search of all schedules with few deviations for one failure, as a shrinker needs it."""
 
         def search(case: Case, bound: int) -> tuple[Case | None, int]:
-            bounded = deviation_bounded(lambda: self.execution(case), bound, SEARCH_RUNS_MAX, signature=signature)
+            bounded = deviation_bounded(
+                lambda: self.execution(case), bound, SEARCH_RUNS_MAX, signature=signature, base=case.schedule
+            )
             runs = sum(bounded.runs)
             if bounded.failure is not None and bounded.failure.verdict.signature == signature:
                 return dataclasses.replace(case, schedule=bounded.failure.deviations), runs

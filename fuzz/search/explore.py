@@ -24,6 +24,8 @@ from strategies.case import Deviation
 
 __all__ = ["Bounded", "Choices", "deviation_bounded"]
 
+Schedule = tuple[Deviation, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
@@ -47,24 +49,32 @@ class Bounded:
 
 
 class Choices:
-    """A policy around another that notes what else could have run at each choice."""
+    """A policy around another that notes what else could have run at each choice.
 
-    def __init__(self, execution: Execution, inner: Canonical) -> None:
+    Args:
+        execution: the run.
+        inner: whose choices are made.
+        base: deviations of its schedule that others may come before.
+    """
+
+    def __init__(self, execution: Execution, inner: Canonical, base: Schedule = ()) -> None:
         self._execution = execution
         self._next_task = inner.next_task
+        self._base = frozenset(base)
         self.extensions: list[Deviation] = []
-        """Each deviation that could follow the schedule, in order."""
+        """Each deviation that could follow the schedule, its base apart, in order."""
 
     def next_task(
         self, runnable: Sequence[int], current: int | None, canonical: int, pending: Sequence[Step | None]
     ) -> int:
         """The inner policy's choice."""
         chosen = self._next_task(runnable, current, canonical, pending)
-        if chosen != canonical:
-            self.extensions.clear()
-            return chosen
         execution = self._execution
         anchor = (execution.tasks[canonical].name, execution.calls[canonical][-1], execution.visit(canonical))
+        if chosen != canonical:
+            if Deviation(*anchor, execution.tasks[chosen].name) not in self._base:
+                self.extensions.clear()
+            return chosen
         self.extensions.extend(
             Deviation(*anchor, execution.tasks[number].name) for number in runnable if number != canonical
         )
@@ -77,6 +87,7 @@ def deviation_bounded(
     runs_max: int | None = None,
     *,
     signature: tuple[str, str] | None = None,
+    base: Schedule = (),
 ) -> Bounded:
     """Run all schedules with at most ``bound`` deviations, fewest first, until one fails.
 
@@ -85,11 +96,12 @@ def deviation_bounded(
         bound: the most deviations.
         runs_max: give up after so many schedules; ``None`` for no limit.
         signature: look for this failure only (:attr:`fuzz.engine.verdict.Verdict.signature`), as a shrinker must.
+        base: deviations that all of them have besides.
     """
     judged: list[int] = []
     for deviations in range(bound + 1):
         judged.append(0)
-        for run in _with_deviations(make, (), deviations):
+        for run in _with_deviations(make, base, (), deviations):
             judged[-1] += 1
             if _ends_the_search(run.verdict, signature):
                 return Bounded(run, tuple(judged), exhausted=False)
@@ -106,16 +118,16 @@ def _ends_the_search(verdict: Verdict, signature: tuple[str, str] | None) -> boo
     return verdict.outcome is not Outcome.HELD
 
 
-def _with_deviations(make: Callable[[], Execution], schedule: tuple[Deviation, ...], more: int) -> Iterator[Run]:
-    """The runs of all schedules that extend ``schedule`` by exactly ``more`` deviations.
+def _with_deviations(make: Callable[[], Execution], base: Schedule, schedule: Schedule, more: int) -> Iterator[Run]:
+    """The runs of all schedules that extend ``schedule``, which has those of ``base`` besides, by ``more`` deviations.
 
     Shorter schedules are run again on the way, which is cheap: there are far fewer of them.
     """
     execution = make()
     if more == 0:
-        yield direct.run(execution, Canonical(execution, schedule))
+        yield direct.run(execution, Canonical(execution, base + schedule))
         return
-    choices = Choices(execution, Canonical(execution, schedule))
+    choices = Choices(execution, Canonical(execution, base + schedule), base)
     direct.run(execution, choices)
     for extension in choices.extensions:
-        yield from _with_deviations(make, (*schedule, extension), more - 1)
+        yield from _with_deviations(make, base, (*schedule, extension), more - 1)

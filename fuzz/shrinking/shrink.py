@@ -121,8 +121,8 @@ def shrink(
     Args:
         case: it must fail.
         judge: runs a case.
-        search: exhausts the schedules of a case's program with at most so many deviations and returns a case that
-            fails like the one that is being shrunk, or ``None``, and how many runs it took.  Raises
+        search: exhausts the schedules of a case's program with its deviations and at most so many more, and returns a
+            case that fails like the one that is being shrunk, or ``None``, and how many runs it took.  Raises
             SearchLimitError if it cannot exhaust them.
         record: the case with the deviations that its run really used, for the same run.
         sample: tries some schedules of a case's program, and returns what ``search`` returns.
@@ -219,6 +219,7 @@ class _Shrinker:
         self._shorten()
         while (
             self._replayed()
+            or self._exchanged()
             or self._leapt()
             or self._searched(simpler, SIMPLER_BOUND)
             or self._searched(variations, VARIATIONS_BOUND)
@@ -251,6 +252,27 @@ class _Shrinker:
                 found = self._exhaust(edited, min(allowed, bound))
             except SearchLimitError:
                 continue
+            if found is not None and self._offer(found):
+                return True
+        return False
+
+    def _exchanged(self) -> bool:
+        """Adopt a schedule in which one deviation does what two did, where there are more than are searched for."""
+        schedule = self._best.schedule
+        if len(schedule) <= SIMPLER_BOUND:
+            return False
+        for left_out in itertools.combinations(schedule, 2):
+            if self._runs >= self._max_runs * CLOSING_SHARE:
+                break
+            kept = replace(self._best, schedule=tuple(one for one in schedule if one not in left_out))
+            if kept in self._tried:
+                continue
+            self._tried.add(kept)
+            try:
+                found, runs = self._search(kept, 1)
+            except SearchLimitError as limit:
+                found, runs = None, limit.runs
+            self._runs += runs
             if found is not None and self._offer(found):
                 return True
         return False

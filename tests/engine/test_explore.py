@@ -59,6 +59,20 @@ def test_a_bounded_search_meets_every_schedule_once() -> None:
             assert runs == sum(len(run.deviations) == deviations for run in schedules)
 
 
+@pytest.mark.parametrize("toy", [toys.bluetooth(), toys.account()], ids=["bluetooth", "account"])
+def test_one_more_deviation_may_come_before_those_that_are_given_or_after(toy: toys.Toy) -> None:
+    shortest = deviation_bounded(toy.execution, 2).failure
+    assert shortest is not None
+    assert len(shortest.deviations) == 2
+
+    for given in shortest.deviations:
+        found = deviation_bounded(toy.execution, 1, base=(given,))
+
+        assert found.failure is not None
+        assert len(found.failure.deviations) == 2
+        assert given in found.failure.deviations
+
+
 def test_a_limit_is_not_exhaustion() -> None:
     async def idle(memory: toys.Memory) -> None:
         for _ in range(3):

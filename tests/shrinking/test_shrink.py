@@ -199,6 +199,27 @@ def test_what_takes_more_deviations_than_are_searched_for_is_sampled(samples: bo
     assert end.certificate.complete
 
 
+def test_one_deviation_does_what_two_did_where_there_are_too_many_for_a_search() -> None:
+    first, second, third, fourth, instead = (Deviation("khugepaged", "store", visit, "lseek") for visit in range(1, 6))
+    failing = {(first, second, third, fourth), (first, fourth, instead)}
+
+    def judge(case: Case) -> Verdict:
+        return BROKEN if case.schedule in failing else HELD
+
+    def search(case: Case, bound: int) -> tuple[Case | None, int]:
+        if bound > 2:
+            raise SearchLimitError(1)
+        longer = replace(case, schedule=(*case.schedule, instead))
+        return (longer if bound and judge(longer) == BROKEN else None), 1
+
+    started = Case("toy", WorldSpec(), named([(Collapse(0),), (SeekHole(0),)]), (first, second, third, fourth))
+
+    end = shrink(started, judge, search)
+
+    assert end.case.schedule == (first, fourth, instead)
+    assert end.certificate == Certificate(deviations=3, exhausted=2, runs=1)
+
+
 def test_another_signature_is_not_followed() -> None:
     engine = ToyEngine(looks_between_stores)
     other = Verdict(Outcome.DEADLOCK, "no_deadlock")
@@ -215,7 +236,7 @@ def test_another_signature_is_not_followed() -> None:
     assert end.case.program.operations == 4
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 12))])
 def test_the_answer_is_the_same_wherever_the_campaign_started(seed: int) -> None:
     engine = ToyEngine(looks_between_stores)
     anchors = Anchors(("lock", "store", "unlock", "look"))
