@@ -22,11 +22,12 @@ from fuzz.engine.execution import Execution
 from fuzz.engine.run import Run
 from fuzz.errors import HarnessError
 from fuzz.search.behaviour import Behaviours, Seen, end_of
-from fuzz.search.classes import accesses, class_of
+from fuzz.search.classes import Access, accesses, class_of
 from fuzz.search.near import Near
 from fuzz.search.neighbours import Neighbours
 from fuzz.search.policies import POLICIES, Policy
 from fuzz.search.policies.profile import Profile, kinds_of
+from fuzz.search.policies.turns import Turns
 from fuzz.search.policies.urw import Urw
 
 __all__ = ["MEMBERS", "TAKING_TURNS", "Member", "Portfolio"]
@@ -35,7 +36,10 @@ NEAR: Final = "near"
 NEIGHBOURS: Final = "neighbours"
 OTHERS: Final = "others"
 
-MEMBERS: Final = (NEAR, "surw", "reads_from", "urw", NEIGHBOURS, OTHERS)
+FIRST: Final = "turns"
+"""Who makes the first run: everybody in turn.  What goes wrong in it needs no search."""
+
+MEMBERS: Final = (NEAR, "urw", "surw", "reads_from", NEIGHBOURS, OTHERS)
 """Who has turns, in the order of their first."""
 
 TAKING_TURNS: Final = ("pct_3", "pos", "mostly_keep_running", "pct_2", "random_walk")
@@ -96,19 +100,32 @@ class Portfolio:
         """By run of a known probability, the logarithm of one divided by it."""
         self.members = [Member(name) for name in MEMBERS]
         self.profile: Profile
-        """Of the sequential run, which is the first."""
-        self.last = NEAR
+        """Of the first run."""
+        self.last = FIRST
         """Who made the last run."""
         self._near = Near(kinds)
         self._neighbours = Neighbours(random, self.behaviours, self.classes)
 
     def next_run(self) -> Run:
-        """Make a run: the two sequential ones at first, then those of the members in turn."""
+        """Make a run: all tasks in turn, the two sequential ones, then those of the members in turn."""
+        execution = self._make()
+        if not self.classes:
+            return self._run(execution, Turns())[0]
         is_for_all = self._near.is_at_a_root
         member = self._whose_turn()
         self.last = member.name
-        execution = self._make()
         policy = self._policy(member, execution)
+        run, made, seen = self._run(execution, policy)
+        if member.name == NEAR:
+            self._near.learn(made)
+        if isinstance(policy, Urw):
+            self.spaces.append(policy.log_space)
+        if not is_for_all:
+            self._account(member, run, seen)
+        return run
+
+    def _run(self, execution: Execution, policy: Policy) -> tuple[Run, list[Access], Seen]:
+        """Make a run, and take note of what it has shown."""
         run = direct.run(execution, policy)
         if run.history is None:
             raise HarnessError("a portfolio learns from histories; make the execution with record=True")
@@ -118,13 +135,7 @@ class Portfolio:
         self.classes[class_of(made)] += 1
         seen = self.behaviours.note(run, self._end(execution))
         self._neighbours.learn(made, seen)
-        if member.name == NEAR:
-            self._near.learn(made)
-        if isinstance(policy, Urw):
-            self.spaces.append(policy.log_space)
-        if not is_for_all:
-            self._account(member, run, seen)
-        return run
+        return run, made, seen
 
     def _whose_turn(self) -> Member:
         if self._near.is_at_a_root:

@@ -71,7 +71,7 @@ def test_what_a_person_reads() -> None:
         "Schedule: one at write#1: run two\n"
         "Minimal: no schedule with fewer than 1 deviation fails (exhausted, 1 run).\n"
         "\n"
-        "Found by near after 3 schedules, 12 steps, 8 behaviours."
+        "Found by turns after 1 schedule, 4 steps, 6 behaviours."
     )
 
 

@@ -16,6 +16,7 @@ from toys import seeded
 from fuzz.engine import direct
 from fuzz.engine.execution import Execution
 from fuzz.engine.run import Run
+from fuzz.program import Program
 from fuzz.search.behaviour import Behaviours, end_of
 from fuzz.search.classes import Access, accesses, class_of
 from fuzz.search.near import Near
@@ -23,6 +24,7 @@ from fuzz.search.neighbours import Following
 from fuzz.search.policies.canonical import Canonical
 from fuzz.search.policies.profile import kinds_of
 from fuzz.search.policies.random_walk import RandomWalk
+from fuzz.search.policies.turns import Turns
 from fuzz.search.portfolio import MEMBERS, Portfolio
 
 
@@ -120,14 +122,33 @@ def test_the_first_deviation_is_between_two_accesses_to_what_both_touch() -> Non
     assert between == [["a at read#3: run b"], ["a at read#4: run b"]]
 
 
-def test_the_sequential_runs_cost_nobody_a_turn() -> None:
+def test_the_first_runs_cost_nobody_a_turn() -> None:
     portfolio = Portfolio(lambda: twostage().execution(record=True), seeded(0))
     turns = []
-    for _ in range(3):
+    for _ in range(4):
         portfolio.next_run()
         turns.append((portfolio.last, [member.runs for member in portfolio.members]))
 
-    assert turns == [("near", [0] * 6), ("near", [0] * 6), ("near", [1, 0, 0, 0, 0, 0])]
+    nobody = [0] * len(MEMBERS)
+    assert turns == [("turns", nobody), ("near", nobody), ("near", nobody), ("near", [1, *nobody[1:]])]
+
+
+@pytest.mark.parametrize("make", [REFERENCE_PROGRAMS[name] for name in ("account", "wronglock", "wronglock_3")])
+def test_what_any_overlap_shows_is_found_in_the_first_run(make: Callable[[], Program]) -> None:
+    assert Portfolio(lambda: make().execution(record=True), seeded(0)).next_run().verdict.failed
+
+
+def test_turns_go_downwards_and_begin_again() -> None:
+    async def work(memory: toys.Memory) -> None:
+        for _ in range(2):
+            await toys.write(memory, "shared", 0)
+
+    toy = toys.Toy(lambda: toys.Memory(shared=0), [(name, [work]) for name in ("a", "b", "c")])
+
+    run = direct.run(toy.execution(record=True), Turns())
+
+    assert run.history is not None
+    assert [event.task for event in run.history.events if event.step] == [2, 1, 0, 2, 1, 0]
 
 
 def test_a_recorded_run_is_followed() -> None:
@@ -168,7 +189,7 @@ def test_a_portfolio_is_deterministic_and_everybody_has_turns() -> None:
     assert runs() == (first, turns)
     assert set(turns) == set(MEMBERS)
     assert min(turns.values()) > 120 / len(MEMBERS) * 0.33
-    assert turns.total() == 120 - 2  # the sequential runs are everybody's
+    assert turns.total() == 120 - 3  # the first ones are everybody's
 
 
 @pytest.mark.parametrize("toy", [toys.opposite_locks(), toys.waiting_for_godot(), toys.account()])

@@ -22,6 +22,7 @@ from fuzz.search.policies.random_walk import MostlyKeepRunning, RandomWalk
 from fuzz.search.policies.reads_from import ReadsFrom, draw_wishes
 from fuzz.search.policies.sampled_deviations import SampledDeviations
 from fuzz.search.policies.surw import Surw
+from fuzz.search.policies.turns import Turns
 from fuzz.search.policies.urw import Urw
 
 __all__ = ["POLICIES", "MakePolicy", "Policy"]
@@ -35,6 +36,8 @@ POLICIES: Final[Mapping[str, MakePolicy]] = MappingProxyType(
         "canonical": lambda execution, _random, _profile: Canonical(execution),
         # The other sequential run; once per program, too.
         "last_first": lambda _execution, _random, _profile: LastFirst(),
+        # A step of each, and again; once per program.
+        "turns": lambda _execution, _random, _profile: Turns(),
         # Near the sequential run, where the steps conflict: the first to try, and its reports need no shrinking.
         "sampled_deviations": SampledDeviations,
         # A task must run far ahead, or be held up for long.
