@@ -83,7 +83,11 @@ SCHEDULES_MAX: Final = 23
 """Besides the sequential ones: of each of the first programs; of a later one that promises nothing, and of one that
 does not stop promising."""
 
-EARLY: Final = 250
+FAIL_EARLY: Final = 10
+FAIL: Final = 40
+"""So often each place fails that can, of the first programs and of all, before it is left to chance."""
+
+EARLY: Final = 400
 """So many programs are mostly about a collapse."""
 
 WHERE_BUGS_WERE: Final = 0.33
@@ -224,11 +228,13 @@ class Counts(NamedTuple):
         failing: which calls have failed.
         places: where tasks have been interrupted.
         most: schedules of a program, besides the sequential ones.
+        enough: how often a place fails, before it is left to chance.
     """
 
     failing: Failing
     places: Interruptions
     most: int
+    enough: int
 
 
 def missed(schedules: int, reached: set[str]) -> list[str]:
@@ -269,7 +275,8 @@ def schedules(
             yield from ((case, portfolio.next_run()) for _ in range(PATIENCE))
             continue
         shares = (1.0, 0.5) if here and here.failures else (FAILURES_SHARE, SECOND_FAILURE_SHARE)
-        counts = None if focus else Counts(failing, places, SCHEDULES_MAX if later else SCHEDULES_EARLY)
+        limits = (SCHEDULES_MAX, FAIL) if later else (SCHEDULES_EARLY, FAIL_EARLY)
+        counts = None if focus else Counts(failing, places, *limits)
         yield from schedules_of(subject, case, random, reached, shares=shares, left=left, counts=counts)
 
 
@@ -314,7 +321,7 @@ def schedules_of(
     if sequential.history is None or sequential.verdict.outcome is not Outcome.HELD:
         return
     profile = Profile.of(sequential.history, kinds_of(case.program.tasks))
-    failure = counts.failing.choose(sequential, random) if counts else None
+    failure = counts.failing.choose(sequential, random, counts.enough) if counts else None
     if failure:
         failed_case = dataclasses.replace(case, failures=(failure,))
         execution = subject.execution(failed_case)

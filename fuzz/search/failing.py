@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from fuzz.engine.run import Run
 from strategies.case import Failure
 
-__all__ = ["ENOUGH", "Failing", "Place", "can_fail"]
-
-ENOUGH: Final = 40
-"""A place that has failed so often is left to chance."""
+__all__ = ["Failing", "Place", "can_fail"]
 
 
 class Place(NamedTuple):
@@ -45,9 +42,9 @@ class Failing:
     def __init__(self) -> None:
         self._failed: Counter[Place] = Counter()
 
-    def choose(self, run: Run, random: Random) -> Failure | None:
-        """The call that fails next: at the place that has failed least.  ``None`` if all have failed ENOUGH."""
-        found = [(failure, place) for failure, place in can_fail(run) if self._failed[place] < ENOUGH]
+    def choose(self, run: Run, random: Random, enough: int) -> Failure | None:
+        """The call that fails next: at the place that has failed least.  ``None`` if all have ``enough`` times."""
+        found = [(failure, place) for failure, place in can_fail(run) if self._failed[place] < enough]
         if not found:
             return None
         least = min(self._failed[place] for _, place in found)

@@ -8,7 +8,7 @@ from random import Random
 from fuzz.campaign import schedules
 from fuzz.engine import direct
 from fuzz.engine.run import Run
-from fuzz.search.failing import ENOUGH, Failing, Place, can_fail
+from fuzz.search.failing import Failing, Place, can_fail
 from fuzz.search.policies.canonical import Canonical
 from fuzz.subject import Subject
 from pagecache.kernels import LINUX_2026_MENDED
@@ -37,7 +37,7 @@ def test_the_place_that_has_failed_least_is_next() -> None:
     run, failing = sequential(Collapse(0)), Failing()
     places = dict(can_fail(run))
 
-    chosen = [failing.choose(run, Random(seed)) for seed in range(3 * len(set(places.values())))]
+    chosen = [failing.choose(run, Random(seed), 3) for seed in range(3 * len(set(places.values())))]
 
     counts = [
         sum(failure is not None and places[failure] == place for failure in chosen) for place in set(places.values())
@@ -48,10 +48,11 @@ def test_the_place_that_has_failed_least_is_next() -> None:
 
 def test_what_has_failed_often_is_left_alone() -> None:
     run, failing = sequential(Collapse(0)), Failing()
-    for _ in range(ENOUGH * len(set(dict(can_fail(run)).values()))):
-        assert failing.choose(run, Random(0)) is not None
+    for _ in range(2 * len(set(dict(can_fail(run)).values()))):
+        assert failing.choose(run, Random(0), 2) is not None
 
-    assert failing.choose(run, Random(0)) is None
+    assert failing.choose(run, Random(0), 2) is None
+    assert failing.choose(run, Random(0), 3) is not None
 
 
 def test_a_search_makes_one_call_of_each_program_fail() -> None:

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
+from fuzz import campaign
 from fuzz.campaign import (
-    EARLY,
     SCHEDULES_EARLY,
     SCHEDULES_MAX,
     SCHEDULES_MIN,
@@ -201,7 +201,7 @@ def test_a_program_has_as_many_schedules_as_it_promises(
 ) -> None:
     case = swarmed(RandomDraw(Random(0)), SUBJECT.kernel.name)
     failing = Failing()
-    counts = Counts(failing, places, most) if places else None
+    counts = Counts(failing, places, most, 1) if places else None
 
     made = [tried for tried, _ in schedules_of(SUBJECT, case, Random(0), shares=(0.0, 0.0), counts=counts)]
 
@@ -209,13 +209,16 @@ def test_a_program_has_as_many_schedules_as_it_promises(
     assert len(made) - one_that_fails == 2 + behind_the_sequential_ones
 
 
-def test_the_later_programs_are_as_determined_as_the_first() -> None:
+def test_the_later_programs_are_as_determined_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    early = 20
+    monkeypatch.setattr(campaign, "EARLY", early)
+
     def programs() -> list[str]:
         made = []
         for case, run in schedules(SUBJECT, Random(1)):
             if run is None:
                 made.append(f"{case.world} {case.program}")
-            if len(made) > EARLY + 5:
+            if len(made) > early + 20:
                 return made
         raise AssertionError
 
