@@ -29,7 +29,7 @@ CORPUS: Final = REPOSITORY / "corpus"
 PYTHONS: Final = ("python3.11", "python3.12", "python3.13")
 HASH_SEEDS: Final = ("0", "1", "2")
 
-CAMPAIGN: Final = ("run", "--kernel", "linux-6.2", "--schedules", "300", "--seed", "3", "--keep-going", "--json")
+CAMPAIGN: Final = ("run", "--kernel", "linux-6.2", "--schedules", "150", "--seed", "3", "--keep-going", "--json")
 
 entries = pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in entry_paths(CORPUS)])
 
@@ -62,7 +62,7 @@ def test_there_is_something_to_replay() -> None:
 
 
 def test_two_campaigns_from_one_seed_are_one() -> None:
-    campaigns = [Campaign.search(Subject(KERNELS_BY_NAME["linux-6.2"]), 3, 300, keep_going=True) for _ in range(2)]
+    campaigns = [Campaign.search(Subject(KERNELS_BY_NAME["linux-6.2"]), 3, 150, keep_going=True) for _ in range(2)]
 
     assert campaigns[0].findings
     assert campaigns[0] == campaigns[1]

@@ -52,9 +52,8 @@ def searched(kernel: Kernel, seed: int, schedules_max: int) -> set[str]:
 
 
 @each
-@pytest.mark.parametrize("seed", range(2))
-def test_nothing_is_found(kernel: Kernel, seed: int) -> None:
-    assert searched(kernel, seed, 1_000) >= EXPECTED
+def test_nothing_is_found(kernel: Kernel) -> None:
+    assert searched(kernel, 0, 1_000) >= EXPECTED
 
 
 @pytest.mark.slow

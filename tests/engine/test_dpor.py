@@ -132,10 +132,10 @@ def test_the_order_of_the_choices_makes_no_difference_to_what_is_covered() -> No
 def test_a_random_choice_finds_sooner_what_a_fixed_order_finds_late() -> None:
     toy = toys.reorder(4)
     in_order = explore_classes(toy.execution, calls=False)
-    drawn = sorted(explore_classes(toy.execution, calls=False, random=seeded(seed)).runs for seed in range(9))
+    drawn = sorted(explore_classes(toy.execution, calls=False, random=seeded(seed)).runs for seed in range(5))
 
     assert in_order.failure is not None
-    assert drawn[4] < in_order.runs
+    assert drawn[2] < in_order.runs
 
 
 def test_a_limit_is_not_exhaustion() -> None:

@@ -115,7 +115,7 @@ def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @example(program=(WorldSpec(FOUR, size=4, vmas=(VmaSpec(end=4),)), (Fallocate(1, 3), Collapse(0), PunchHole(1))))
 @example(program=(WorldSpec(("data", "hole"), size=1), (Collapse(0), PunchHole(0), Truncate(2), Mincore(1), Read(1))))
 @example(program=(WorldSpec(("data", "hole")), (UffdRegister(), SeekHole(0), Touch(1), UffdCopy(1), Store(1), Load(1))))

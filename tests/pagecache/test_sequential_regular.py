@@ -73,7 +73,7 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @example(program=(WRITABLE, (Store(0), Writeback(0), Store(0), PageOut(0), Read(0), Load(0))))
 @example(program=(WRITABLE, (Store(1), Writeback(1), Munmap(), Writeback(0), Collapse(0), Read(1), Write(0))))
 @example(program=(WRITABLE, (Store(1), Truncate(1), Store(1), Truncate(2), Load(1), Store(1))))

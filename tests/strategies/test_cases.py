@@ -187,13 +187,14 @@ def collapses_while_another_seeks(value: Case) -> bool:
             lambda value: value.failures,
             Case("k", WorldSpec(), named([(Collapse(0),)]), (), (Failure("khugepaged", "folio_alloc", 1),)),
         ),
-        (
+        pytest.param(
             lambda value: (
                 any(isinstance(one, Load) and one.index == 3 for one in operations(value))
                 and value.world.hpage_order == 1
                 and value.world.backing == "shmem"  # in a regular file a Load is another choice
             ),
             Case("k", WorldSpec(("data",) * 4, 1, 4, (VmaSpec("A", 0, 4),)), named([(Load(3),)])),
+            marks=pytest.mark.slow,
         ),
         (
             lambda value: value.world.hpage_order == 2,
