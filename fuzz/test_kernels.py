@@ -27,7 +27,7 @@ from fuzz.prose import count
 from fuzz.subject import Subject
 from fuzz.violation import Inconclusive, Violation
 from pagecache.kernel import Kernel
-from pagecache.promises import DEFAULT_PROMISES
+from pagecache.promises import DEFAULT_PROMISES, Promise, judged
 from strategies.case import Case
 from strategies.cases import programs_and_worlds
 
@@ -116,13 +116,12 @@ class Search:
         return f"{count(self.schedules, 'schedule')} of {count(self.programs, 'program')}"
 
 
-def _search(kernel: Kernel, promises: Sequence[str], config: pytest.Config, wanted: str = "") -> Search:
-    judged = [promise for promise in DEFAULT_PROMISES if promise.name in promises]
+def _search(kernel: Kernel, promises: Sequence[Promise], config: pytest.Config, wanted: str = "") -> Search:
     given = config.getoption("--kernel")
     own = own_corpus(given) if given else None
     option = f" --kernel {shlex.quote(given)}" if own else ""
     corpus = own or config.rootpath / "corpus"
-    search = Search(Subject(kernel, judged), config.getoption("--schedules"), corpus, wanted, option)
+    search = Search(Subject(kernel, promises), config.getoption("--schedules"), corpus, wanted, option)
     search.run()
     if search.failure is not None and search.failure[1].verdict.outcome is Outcome.UNKNOWN:
         verdict = search.failure[1].verdict
@@ -132,7 +131,7 @@ def _search(kernel: Kernel, promises: Sequence[str], config: pytest.Config, want
 
 def test_known_to_be_broken(kernel: Kernel, broken: str, pytestconfig: pytest.Config, say: Callable[..., None]) -> None:
     """The promise is found to be broken, in the way that somebody said."""
-    search = _search(kernel, [broken], pytestconfig, wanted=broken)
+    search = _search(kernel, [one for one in DEFAULT_PROMISES if one.name == broken], pytestconfig, wanted=broken)
     if search.failure is None:
         say(f"{kernel.name}: {broken} was NOT found to be broken in {search.effort}")
         return
@@ -148,8 +147,7 @@ def test_known_to_be_broken(kernel: Kernel, broken: str, pytestconfig: pytest.Co
 def test_holds(kernel: Kernel, pytestconfig: pytest.Config, say: Callable[..., None]) -> None:
     """Nothing that is not known is found, and the search came near everything that could go wrong."""
     broken = KNOWN.get(kernel.name, {})
-    judged = [one.name for one in DEFAULT_PROMISES if one.name not in broken]
-    search = _search(kernel, judged, pytestconfig)
+    search = _search(kernel, judged(without=broken), pytestconfig)
     if search.failure is not None:
         raise Violation(search.keep().text)
     apart = [*broken, *sorted(path.name for path in search.known)]
