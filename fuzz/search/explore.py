@@ -96,7 +96,8 @@ def deviation_bounded(
         bound: the most deviations.
         runs_max: give up after so many schedules; ``None`` for no limit.
         signature: look for this failure only (:attr:`fuzz.engine.verdict.Verdict.signature`), as a shrinker must.
-        base: deviations that all of them have besides.
+        base: deviations that all of them have besides.  The others may come before one of these, and make it
+            impossible, so with a base a schedule may be met twice.
     """
     judged: list[int] = []
     for deviations in range(bound + 1):

@@ -1,5 +1,8 @@
 """Several searches of one program side by side, each with the more turns the more it finds.
 
+In the first run all tasks take turns, step by step; the next two are sequential, in both orders.  All learn from
+these, and they are at nobody's expense.
+
 No algorithm is best everywhere, and nobody knows beforehand which one a program needs.  So all have turns.  A third
 of the steps is shared equally, the rest by what each has shown lately (:mod:`fuzz.search.behaviour`): a behaviour that
 ``n`` runs have shown counts ``n ** -3``, so that what is new counts most and what is rare more than what is common; and

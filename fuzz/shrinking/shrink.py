@@ -7,8 +7,9 @@ last one:
 2. Closing passes edit the case itself: without a task, an operation, a mapping, with simpler pages.  An edit moves
    anchors (a removed call is a visit less), so where the old deviations fail no more, all schedules with as many
    deviations are searched, up to a bound.  And perhaps another order, parameter or page does with fewer deviations.
-   Where that is beyond the bound, one deviation is tried first, with every edit; then a few hundred schedules are
-   sampled: what they find, shortened, may be smaller.
+   Where that is beyond the bound, any two deviations are left out, and one is tried in their place, anywhere; then one
+   deviation alone, with every edit; then a few hundred schedules are sampled, since what they find, shortened, may be
+   smaller.
 3. A certificate: all schedules of the final program with 0, 1, ... deviations fewer than it has are
    exhausted.  If one of them fails it is adopted, and everything starts again.
 4. Of all schedules as short the first in the order of the search is taken, so that one bug has one reproducer, wherever

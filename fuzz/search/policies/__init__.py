@@ -28,7 +28,7 @@ from fuzz.search.policies.urw import Urw
 __all__ = ["POLICIES", "MakePolicy", "Policy"]
 
 MakePolicy = Callable[[Execution, Random, Profile], Policy]
-"""Makes the policy of one run from the run, its random numbers, and the profile of the sequential run."""
+"""Makes the policy of one run from the run, its random numbers, and the profile of the program."""
 
 POLICIES: Final[Mapping[str, MakePolicy]] = MappingProxyType(
     {

@@ -1,4 +1,7 @@
-"""What the sequential run of a program tells the policies about all its other runs."""
+"""What one run of a program tells the policies about all the others: the sequential one, mostly.
+
+A portfolio takes the run in which everybody has turns, which is its first.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ def conflict(one: Step, other: Step) -> bool:
 
 @dataclass(frozen=True)
 class Profile:
-    """A program, as its sequential run shows it.
+    """A program, as one run shows it.
 
     Args:
         names: the tasks' names by number.
