@@ -12,7 +12,6 @@ from pagecache.folio import (
 )
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, up_read
-from pagecache.rmap import try_to_unmap
 from pagecache.shmem_charge import shmem_uncharge_6_6
 from pagecache.step import Task, step
 from pagecache.xarray import (
@@ -133,7 +132,9 @@ async def freeze_to_split(mapping: AddressSpace, folio: Folio, xas: XaState) -> 
     await step("can_split_folio", folio, target=("refcount", folio.number))
     if folio.refcount != folio.mapcount + folio.nr_pages + 1:
         return False
-    await try_to_unmap(mapping, folio, rmap_locked=True)
+    await mapping.kernel.try_to_unmap(mapping, folio, rmap_locked=True)
+    # unmap_folio(): VM_BUG_ON_PAGE(!unmap_success), since 504e070dc08f (5.13) VM_WARN_ON_ONCE_PAGE(page_mapped(page)).
+    vm_bug_on_folio(folio.mapcount > 0, folio, "still mapped when it is to be split")
     await xas_lock_irq(xas)
     entry = await xas_load(xas)
     frozen = False

@@ -25,11 +25,14 @@ from pagecache.touched import PMDS
 __all__ = [
     "do_set_pmd",
     "flush_pmd_tlb_range",
+    "folio_remove_rmap_pmd",
     "pmd_migration_entry_wait",
     "pmd_mkclean",
+    "pmdp_huge_get_and_clear",
     "remove_migration_pmd",
     "set_pmd_migration_entry",
     "split_huge_pmd",
+    "split_huge_pmd_locked",
     "split_huge_pmd_of_folio",
     "sync_with_folio_pmd_zap",
     "zap_huge_pmd",
@@ -103,13 +106,13 @@ async def zap_huge_pmd(vma: Vma, index: int, zapped: list[Folio]) -> bool:
         return False
     huge = await pmdp_huge_get_and_clear(vma, index)
     if huge.folio is not None:  # not a migration entry, which counts for nothing
-        await _folio_remove_rmap_pmd(huge.folio, huge)
+        await folio_remove_rmap_pmd(huge.folio, huge)
         zapped.append(huge.folio)
     await spin_unlock(vma.mm.pml)
     return True
 
 
-async def _folio_remove_rmap_pmd(folio: Folio, huge: Pte) -> None:
+async def folio_remove_rmap_pmd(folio: Folio, huge: Pte) -> None:
     """``folio_remove_rmap_pmd()``: the mapcount follows.  And the folio is dirty, if a CPU has written to it."""
     changed = pte_changed(folio)
     await step("folio_remove_rmap_pmd", folio, target=("refcount", folio.number), writes=True, also=changed)
@@ -121,7 +124,7 @@ async def split_huge_pmd(vma: Vma, index: int) -> None:
     """``__split_huge_pmd()`` of a file's mapping: if there still is a huge PMD, clear it."""
     await spin_lock(vma.mm.pml)
     if vma.table(index).huge is not None:
-        await _split_huge_pmd_locked(vma, index)
+        await vma.mapping.kernel.split_huge_pmd_locked(vma, index)
     await spin_unlock(vma.mm.pml)
 
 
@@ -130,16 +133,19 @@ async def split_huge_pmd_of_folio(vma: Vma, folio: Folio) -> None:
     await spin_lock(vma.mm.pml)
     huge = vma.table(folio.index).huge
     if huge is not None and huge.folio is folio:
-        await _split_huge_pmd_locked(vma, folio.index)
+        await vma.mapping.kernel.split_huge_pmd_locked(vma, folio.index)
     await spin_unlock(vma.mm.pml)
 
 
-async def _split_huge_pmd_locked(vma: Vma, index: int) -> None:
-    """``__split_huge_pmd_locked()``: "We are going to unmap this huge page. So just go ahead and zap it"."""
+async def split_huge_pmd_locked(vma: Vma, index: int) -> None:
+    """``__split_huge_pmd_locked()``: "We are going to unmap this huge page. So just go ahead and zap it".
+
+    A migration entry goes, too: faults bring the pages back when the folio has moved.
+    """
     huge = await pmdp_huge_get_and_clear(vma, index)
     await flush_pmd_tlb_range(vma, index)
     if huge.folio is not None:
-        await _folio_remove_rmap_pmd(huge.folio, huge)
+        await folio_remove_rmap_pmd(huge.folio, huge)
         drop_references(huge.folio, 1)
 
 
@@ -157,7 +163,7 @@ async def set_pmd_migration_entry(vma: Vma, folio: Folio) -> None:
         entry = await pmdp_huge_get_and_clear(vma, folio.index)  # pmdp_invalidate(): not present, but not none
         table.huge = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio, huge=True)
         await flush_pmd_tlb_range(vma, folio.index)
-        await _folio_remove_rmap_pmd(folio, entry)
+        await folio_remove_rmap_pmd(folio, entry)
         drop_references(folio, 1)
     await spin_unlock(vma.mm.pml)
 

@@ -71,6 +71,7 @@ class Kernel:
     gup_fast: KernelFunction
     try_to_unmap: KernelFunction
     unmap_mapping_folio: KernelFunction
+    split_huge_pmd_locked: KernelFunction
     split_folio: KernelFunction
     try_folio_split: KernelFunction
     split_unmapped_folio: KernelFunction

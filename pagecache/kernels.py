@@ -45,6 +45,7 @@ from pagecache.finish_fault import finish_fault, finish_fault_6_18
 from pagecache.folio_split import split_unmapped_folio, try_folio_split_6_15
 from pagecache.gup import gup_fast
 from pagecache.huge_memory import split_folio, try_folio_split
+from pagecache.huge_pmd import split_huge_pmd_locked
 from pagecache.inode import shmem_recalc_inode, shmem_recalc_inode_6_6
 from pagecache.kernel import Kernel
 from pagecache.memory_failure import shmem_error_remove_folio
@@ -148,6 +149,7 @@ LINUX_6_2: Final = Kernel(
     gup_fast=gup_fast,
     try_to_unmap=try_to_unmap,
     unmap_mapping_folio=unmap_mapping_folio,
+    split_huge_pmd_locked=split_huge_pmd_locked,
     split_folio=split_folio,
     try_folio_split=try_folio_split,
     split_unmapped_folio=split_unmapped_folio,

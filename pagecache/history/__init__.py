@@ -61,6 +61,8 @@ from pagecache.history import (
     b47_huge_page_truncated_whole,
     b48_folio_of_another_index,
     b49_page_table_taken_under_a_copy,
+    b50_pmd_that_is_moving,
+    b51_split_while_mapped,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -120,6 +122,8 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b47_huge_page_truncated_whole.BUG,
     b48_folio_of_another_index.BUG,
     b49_page_table_taken_under_a_copy.BUG,
+    b50_pmd_that_is_moving.BUG,
+    b51_split_while_mapped.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

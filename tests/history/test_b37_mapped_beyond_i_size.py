@@ -9,6 +9,7 @@ from pagecache.history.b37_mapped_beyond_i_size import BUG
 from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_2026, LINUX_2026_MENDED
 from pagecache.operations import Collapse, Load, Read, Truncate
+from pagecache.rmap import try_to_unmap
 from pagecache.world import VmaSpec, WorldSpec
 
 UNMAPPED, MAPPED = BUG.focus.worlds
@@ -16,11 +17,13 @@ UNMAPPED, MAPPED = BUG.focus.worlds
 ON_DISK = WorldSpec(("hole", "hole"), vmas=(VmaSpec(huge=True),), backing="file")
 
 
-async def no_unmap(mapping: AddressSpace, folio: Folio, **_: bool) -> None:
-    """Instead of try_to_unmap() in truncate_inode_partial_folio(); a split has its own."""
+async def only_to_split(mapping: AddressSpace, folio: Folio, **flags: bool) -> None:
+    """Instead of try_to_unmap() in truncate_inode_partial_folio(), which has no lock for it; whoever splits has."""
+    if flags.get("rmap_locked"):
+        await try_to_unmap(mapping, folio, **flags)
 
 
-WITHOUT_FA04F5B60FDA = LINUX_2026_MENDED.replace(name="without-fa04f5b60fda", try_to_unmap=no_unmap)
+WITHOUT_FA04F5B60FDA = LINUX_2026_MENDED.replace(name="without-fa04f5b60fda", try_to_unmap=only_to_split)
 
 
 def test_the_fault_that_keeps_the_split_from_happening_maps_it() -> None:

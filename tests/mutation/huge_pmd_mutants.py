@@ -51,7 +51,7 @@ HUGE_PMD_MUTANTS: Final = (
         "refcount",
         """
      if huge.folio is not None:  # not a migration entry, which counts for nothing
--        await _folio_remove_rmap_pmd(huge.folio, huge)
+-        await folio_remove_rmap_pmd(huge.folio, huge)
          zapped.append(huge.folio)
 """,
         features=PMDS,
@@ -64,7 +64,7 @@ HUGE_PMD_MUTANTS: Final = (
      huge = await pmdp_huge_get_and_clear(vma, index)
 -    await flush_pmd_tlb_range(vma, index)
      if huge.folio is not None:
-         await _folio_remove_rmap_pmd(huge.folio, huge)
+         await folio_remove_rmap_pmd(huge.folio, huge)
          drop_references(huge.folio, 1)
 """,
         features=PMDS,
@@ -74,7 +74,7 @@ HUGE_PMD_MUTANTS: Final = (
         "huge_pmd.py",
         "refcount",
         """
-         await _folio_remove_rmap_pmd(huge.folio, huge)
+         await folio_remove_rmap_pmd(huge.folio, huge)
 -        drop_references(huge.folio, 1)
 """,
         features=PMDS,

@@ -434,7 +434,7 @@ MAPPING_MUTANTS: Final = (
         "huge_memory.py",
         "order",
         """
--    await try_to_unmap(mapping, folio, rmap_locked=True)
+-    await mapping.kernel.try_to_unmap(mapping, folio, rmap_locked=True)
 """,
     ),
 )
