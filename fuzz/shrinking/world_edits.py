@@ -150,6 +150,15 @@ def _punched(case: Case) -> Iterator[Case]:
             yield _with_pages(case, inside, "hole", _outside(case.world.large, inside))
 
 
+def _truncated(case: Case) -> Iterator[Case]:
+    """The file ending before each of its pages, and holes behind its end."""
+    world = case.world
+    for size in range(world.size):
+        behind = range(size, len(world.pages))
+        shorter = _with_pages(case, behind, "hole", _outside(world.large, behind))
+        yield replace(shorter, world=replace(shorter.world, size=size))
+
+
 def _in_one(case: Case) -> Iterator[Case]:
     """The pages of each huge page in one large folio, mapped by a PMD or not; or swapped out or evicted as one."""
     world = case.world
@@ -295,12 +304,13 @@ def _with_vma(case: Case, others: Callable[[VmaSpec], Iterator[VmaSpec]]) -> Ite
 def already_done(case: Case) -> Iterator[Case]:
     """An operation less, and one thing in the world as it may have left it.
 
-    That is a page or a range punched, a huge page made or swapped out, a VMA registered.  Or another task begins:
-    whoever ran first did so for that operation's sake.
+    That is a page or a range punched, the file truncated, a huge page made or swapped out, a VMA registered.  Or
+    another task begins: whoever ran first did so for that operation's sake.
     """
     less = list(fewer_operations(case))
     for without in itertools.chain(less, *map(swapped_tasks, less)):
         yield from other_pages(without)
         yield from _punched(without)
+        yield from _truncated(without)
         yield from _in_one(without)
         yield from other_vmas(without)

@@ -63,6 +63,7 @@ from pagecache.history import (
     b49_page_table_taken_under_a_copy,
     b50_pmd_that_is_moving,
     b51_split_while_mapped,
+    b52_reserved_behind_the_end,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -124,6 +125,7 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b49_page_table_taken_under_a_copy.BUG,
     b50_pmd_that_is_moving.BUG,
     b51_split_while_mapped.BUG,
+    b52_reserved_behind_the_end.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}

@@ -18,7 +18,7 @@ from pagecache.promises.minor import MinorWatcher
 from pagecache.promises.promise import Promise, Watcher
 from pagecache.promises.punching import SlipsInOnceWatcher
 from pagecache.promises.references import LeakWatcher, ReferenceWatcher
-from pagecache.promises.reserving import GivesUpWatcher
+from pagecache.promises.reserving import GivesUpWatcher, StaysReservedWatcher
 from pagecache.promises.shrinklist import ShrinklistWatcher
 from pagecache.promises.sometimes import SOMETIMES, SightingsWatcher, Sometimes
 from pagecache.promises.structure import CursorWatcher, PlaceholderWatcher, RetryWatcher, SlotWatcher
@@ -96,6 +96,11 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "fallocate_gives_up_if_reclaim_wants_more_than_it_reserved",
         GivesUpWatcher,
         "nr_falloced and nr_unswapped of struct shmem_falloc: 1aac1400319d, d77b90d2b264",
+    ),
+    Promise(
+        "what_fallocate_has_reserved_stays_reserved",
+        StaysReservedWatcher,
+        "fallocate(2), with FALLOC_FL_KEEP_SIZE behind the end of the file, too: d144bf620534",
     ),
     # What the kernel relies on.
     Promise(

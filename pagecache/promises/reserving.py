@@ -1,4 +1,7 @@
-"""fallocate(2) gives up if reclaim wants more pages than it has reserved.
+"""fallocate(2): what it has reserved stays reserved, and it gives up if reclaim wants more pages than that.
+
+"Subsequent writes into the range ... are guaranteed not to fail because of lack of disk space" (fallocate(2)), with
+FALLOC_FL_KEEP_SIZE also behind the end of the file.
 
 What fallocate() is reserving cannot go to swap: it may have to be undone, and what has been written out is not found
 then.  Reclaim leaves it alone, and counts it; "let shmem_fallocate() quit when too many" (1aac1400319d).  An
@@ -8,15 +11,17 @@ fallocate() that goes on takes the last memory from everybody; one that gives up
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pagecache.folio import Folio
-from pagecache.operations import Fallocate, Operation, PageOut, Result
+from pagecache.operations import Fallocate, Operation, PageOut, PunchHole, Result, Truncate
 from pagecache.promises.promise import Watcher
 from pagecache.step import Step, Task
 from pagecache.world import World
 
-__all__ = ["GivesUpWatcher"]
+__all__ = ["GivesUpWatcher", "StaysReservedWatcher"]
+
+NOTHING: Final[frozenset[int]] = frozenset()
 
 
 class GivesUpWatcher(Watcher):
@@ -98,3 +103,52 @@ class GivesUpWatcher(Watcher):
             if isinstance(entry, Folio) and entry.index == index and start <= index < end
         ]
         return sum(folio.nr_pages for folio in folios if folio.locked_by is task and not folio.uptodate)
+
+
+class StaysReservedWatcher(Watcher):
+    """A page that fallocate() has reserved is in the file until a call that takes it out is made.
+
+    It may be in memory or in swap, and have content by then.  What is taken out while fallocate() runs, or by a call
+    that has begun when it returns, is not reserved as far as the promise goes.
+    """
+
+    after_calls: ClassVar = frozenset({"xas_store"})
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.reserved: frozenset[int] = NOTHING
+        """The indices."""
+        self.removing: dict[int, frozenset[int]] = {}
+        """By task that is in a call that takes pages out of the file, their indices."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        del number
+        match operation:
+            case Truncate(size=size):
+                removed = range(size, self.world.mapping.i_pages.nr_slots)
+            case PunchHole(start=start, length=length):
+                removed = range(start, start + length)
+            case _:
+                return
+        self.removing[task.number] = frozenset(removed)
+        self.reserved -= self.removing[task.number]
+
+    def returned(self, task: Task, number: int, operation: Operation, result: Result) -> None:
+        del number
+        self.removing.pop(task.number, None)
+        if isinstance(operation, Fallocate) and result == 0:
+            reserved = frozenset(range(operation.start, operation.start + operation.length))
+            self.reserved |= reserved.difference(*self.removing.values())
+
+    def after(self, task: Task, step: Step) -> str | None:
+        if step.call != "xas_store" or step.args[1] is not None or not self.reserved:
+            return None
+        slots = self.world.mapping.i_pages.slots
+        lost = [str(index) for index in sorted(self.reserved) if slots[index] is None]
+        if not lost:
+            return None
+        return f"{task} takes out of the file what fallocate() has reserved, at index {' and '.join(lost)}"
+
+    def key(self) -> Hashable:
+        # Which calls are under way is part of every point.
+        return self.reserved

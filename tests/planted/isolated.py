@@ -171,6 +171,12 @@ ISOLATED = (
         [[Fallocate(0, 3)], [PageOut(0), PageOut(0)]],
         (Deviation("fallocate", "signal_pending", 2, "reclaim"),),
     ),
+    Isolated(
+        "what_fallocate_has_reserved_stays_reserved",
+        "b52-reserved-behind-the-end",
+        WorldSpec(("hole", "hole"), size=1, huge="always"),
+        [[Fallocate(0, 2, keep_size=True), Split(0)]],
+    ),
     # What the kernel relies on.
     Isolated(
         "every_slot_points_to_a_live_folio_that_agrees",

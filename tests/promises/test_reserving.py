@@ -6,8 +6,8 @@ from watched import Watched
 from pagecache.folio import Folio
 from pagecache.inode import ShmemFalloc
 from pagecache.locks import WaitQueue
-from pagecache.operations import Fallocate, PageOut, Write
-from pagecache.promises.reserving import GivesUpWatcher
+from pagecache.operations import Fallocate, PageOut, PunchHole, Truncate, Write
+from pagecache.promises.reserving import GivesUpWatcher, StaysReservedWatcher
 from pagecache.step import Step
 from pagecache.world import VmaSpec, WorldSpec
 
@@ -155,3 +155,65 @@ def test_the_next_one_begins_anew() -> None:
     run.after("fallocate2", Step("i_private", 0))
     run.call("fallocate2", Fallocate(2))
     assert run.answer("fallocate2", 0) is None
+
+
+class Reserved(Watched):
+    """A file of four pages, one page long, of which fallocate() has reserved all but the last."""
+
+    def __init__(self) -> None:
+        super().__init__(StaysReservedWatcher, WorldSpec(("data", *("hole",) * 3), size=1, vmas=(VmaSpec(end=4),)))
+        self.slots = self.world.mapping.i_pages.slots
+        self.slots[1:3] = [self.folio(1, uptodate=False), self.folio(2, uptodate=False)]
+        self.do("fallocate", Fallocate(0, 3, keep_size=True), 0)
+
+    def remove(self, task: str, *indices: int) -> str | None:
+        for index in indices:
+            self.slots[index] = None
+        return self.after(task, Step("xas_store", indices[0], None))
+
+
+def test_somebody_takes_out_what_was_reserved() -> None:
+    assert Reserved().remove("split", 1, 2) == (
+        "split takes out of the file what fallocate() has reserved, at index 1 and 2"
+    )
+
+
+def test_what_was_not_reserved_may_go() -> None:
+    run = Reserved()
+    run.slots[3] = run.folio(3)
+    assert run.remove("split", 3) is None
+
+
+@pytest.mark.parametrize("operation", [PunchHole(1, 2), Truncate(1)], ids=["punch", "truncate"])
+def test_whoever_wants_it_gone_may_take_it(operation: PunchHole | Truncate) -> None:
+    run = Reserved()
+    run.call("punch", operation)
+    assert run.remove("punch", 1, 2) is None
+    assert run.answer("punch", 0) is None
+    assert run.remove("split", 0) == "split takes out of the file what fallocate() has reserved, at index 0"
+
+
+@pytest.mark.parametrize("begins_last", [True, False])
+def test_at_the_same_time_either_may_have_come_first(begins_last: bool) -> None:
+    run = Reserved()
+    if begins_last:
+        run.call("fallocate", Fallocate(1, 1, keep_size=True))
+    run.call("punch", PunchHole(1))
+    if not begins_last:
+        run.call("fallocate", Fallocate(1, 1, keep_size=True))
+    assert run.answer("fallocate", 0) is None
+    assert run.remove("punch", 1) is None
+
+
+def test_what_failed_has_reserved_nothing() -> None:
+    run = Reserved()
+    run.do("punch", PunchHole(1), 0)
+    run.do("fallocate", Fallocate(1, 1, keep_size=True), "ENOMEM")
+    assert run.remove("fallocate", 1) is None
+
+
+def test_what_is_reserved_is_part_of_the_state() -> None:
+    run = Reserved()
+    before = run.watcher.key()
+    run.call("punch", PunchHole(1))
+    assert run.watcher.key() != before
