@@ -22,7 +22,7 @@ from fuzz.search.policies.canonical import Canonical
 from pagecache.step import Step
 from strategies.case import Deviation
 
-__all__ = ["Bounded", "Choices", "deviation_bounded"]
+__all__ = ["Bounded", "Choices", "Schedule", "deviation_bounded"]
 
 Schedule = tuple[Deviation, ...]
 

@@ -15,17 +15,14 @@ from typing import Final
 from fuzz.engine import direct
 from fuzz.engine.execution import Execution
 from fuzz.engine.run import Run
-from fuzz.search.explore import deviation_bounded
+from fuzz.search.explore import Schedule, deviation_bounded
 from fuzz.search.policies.canonical import Canonical
 from fuzz.shrinking.certificate import Certificate
-from strategies.case import Deviation
 
 __all__ = ["SEARCH_RUNS_MAX", "ShrunkSchedule", "fewer", "shrink_schedule"]
 
 SEARCH_RUNS_MAX: Final = 50_000
 """Of the proof.  One deviation less costs a factor of the number of choices, so more would seldom be enough either."""
-
-Schedule = tuple[Deviation, ...]
 
 
 @dataclass(frozen=True, slots=True)

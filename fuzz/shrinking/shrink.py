@@ -29,6 +29,7 @@ from typing import Final
 
 from fuzz.engine.verdict import Verdict
 from fuzz.prose import count
+from fuzz.search.explore import Schedule
 from fuzz.shrinking.certificate import Certificate
 from fuzz.shrinking.hypothesis_engine import shrink_choices
 from fuzz.shrinking.naming import canonical
@@ -265,15 +266,10 @@ class _Shrinker:
         for left_out in itertools.combinations(schedule, 2):
             if self._runs >= self._max_runs * CLOSING_SHARE:
                 break
-            kept = replace(self._best, schedule=tuple(one for one in schedule if one not in left_out))
-            if kept in self._tried:
-                continue
-            self._tried.add(kept)
             try:
-                found, runs = self._search(kept, 1)
-            except SearchLimitError as limit:
-                found, runs = None, limit.runs
-            self._runs += runs
+                found = self._exhaust(self._best, 1, tuple(one for one in schedule if one not in left_out))
+            except SearchLimitError:
+                continue
             if found is not None and self._offer(found):
                 return True
         return False
@@ -342,9 +338,9 @@ class _Shrinker:
             except SearchLimitError:
                 return  # the one that we have is as short
 
-    def _exhaust(self, case: Case, bound: int) -> Case | None:
-        """A failing schedule of the case's program with at most ``bound`` deviations, or ``None``; once each."""
-        key = (replace(case, schedule=()), bound)
+    def _exhaust(self, case: Case, bound: int, kept: Schedule = ()) -> Case | None:
+        """A failing schedule of the case's program with ``kept`` and at most ``bound`` more, or ``None``; once each."""
+        key, most = (replace(case, schedule=kept), bound), len(kept) + bound
         if key in self._exhausted:
             return None
         if key in self._given_up:
@@ -358,9 +354,9 @@ class _Shrinker:
         self._runs += runs
         if found is None:
             self._exhausted[key] = runs
-        elif replace(found, schedule=()) != key[0] or len(found.schedule) > bound or not self._fails(found):
+        elif replace(found, schedule=kept) != key[0] or len(found.schedule) > most or not self._fails(found):
             raise ValueError(
-                f"a search of {case.program} with at most {count(bound, 'deviation')} for {self._signature} found "
+                f"a search of {case.program} with at most {count(most, 'deviation')} for {self._signature} found "
                 f"{found.program} with {count(len(found.schedule), 'deviation')}, {self._verdict(found).signature}; "
                 "it must return a schedule of the program that it is given, and the same signature"
             )
