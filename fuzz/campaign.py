@@ -109,6 +109,7 @@ another."""
 KINDS: Final[tuple[Features, ...]] = (
     *({"backing": ("shmem",), "pages": (state,)} for state in ("swapped", "zeroes", "unwritten")),
     {"vma.around": (True,), "vma.huge": (False, True)},
+    {"backing": ("shmem",), "vma.private": (True,), "vma.huge": (False, True)},
     *({"backing": ("shmem",), "pages": (state,), **four} for four in (TWO, FOUR) for state in ("data", "swapped")),
     *({"backing": ("file",), "pages": (state,), **four} for four in (TWO, FOUR) for state in ("data", "dirty")),
 )

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pagecache.cow import alloc_anon_folio, anon_vma_prepare, wp_page_copy
 from pagecache.fault_around import do_fault_around, should_fault_around
-from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_unlock, unlock_and_put
+from pagecache.finish_fault import finish_cow_fault
+from pagecache.folio import (
+    Folio,
+    copy_mc_highpage,
+    folio_get,
+    folio_lock,
+    folio_put,
+    folio_unlock,
+    unlock_and_put,
+)
 from pagecache.huge_pmd import pmd_migration_entry_wait, split_huge_pmd
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_clear, pte_under_lock
-from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target, translate
+from pagecache.pte import MARKER_UFFD_WP, ZERO_PAGE, Pte, pte_target, translate
 from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
@@ -62,7 +72,7 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
 
 
 async def handle_mm_fault(vmf: Vmf) -> str:
-    """``handle_mm_fault()`` of a shared mapping: do_read_fault(), do_shared_fault(), do_wp_page(), migration entries.
+    """``handle_mm_fault()``: do_read_fault(), do_shared_fault(), do_cow_fault(), do_wp_page(), migration entries.
 
     Returns:
         An error (empty if there is none); look at ``vmf.fault_type`` first.
@@ -78,25 +88,21 @@ async def handle_mm_fault(vmf: Vmf) -> str:
         return ""
     orig_pte = vma.ptes.get(index)
     if orig_pte is not None and orig_pte.folio is not None and vmf.write and not orig_pte.write:
-        await do_wp_page(vmf, orig_pte)
-        return ""
+        return await do_wp_page(vmf, orig_pte)
     if not vma.pte_none_mostly(index):
-        orig_pte = None  # whoever has mapped it meanwhile: finish_fault() leaves it alone
-    elif orig_pte is not None and not vma.uffd_wp:
+        return ""  # handle_pte_fault(): somebody has mapped it meanwhile, so there is nothing to do
+    if orig_pte is not None and not vma.uffd_wp:
         await _pte_marker_clear(vma, index)
         return ""
     if not vmf.write and should_fault_around(vma):
         error, mapped = await do_fault_around(vmf)
         if error or mapped:
             return error
-    fault = vma.mapping.kernel.shmem_fault if vma.mapping.regular is None else filemap_fault  # vm_ops->fault
-    error, folio = await fault(vmf)
+    if vmf.write and vma.private:
+        return await do_cow_fault(vmf, orig_pte)
+    error, folio = await _do_fault(vmf)
     if error or folio is None:
         return error
-    if folio.poisoned:
-        # __do_fault(): VM_FAULT_HWPOISON.  (A clean page would be dropped and read again.)
-        await unlock_and_put(folio)
-        return "EHWPOISON"
     if vmf.write and vma.mapping.regular is not None:
         # do_shared_fault(): only the file system locks the folio again, and says whether it is still the right one.
         await folio_unlock(folio)
@@ -105,6 +111,49 @@ async def handle_mm_fault(vmf: Vmf) -> str:
             await folio_put(folio)
             return ""
     return await vma.mapping.kernel.finish_fault(vmf, folio, orig_pte)  # type: ignore[no-any-return]
+
+
+async def _do_fault(vmf: Vmf) -> tuple[str, Folio | None]:
+    """``__do_fault()``: the page from the file, locked, with a reference; none if the fault is to be taken again."""
+    mapping = vmf.vma.mapping
+    fault = mapping.kernel.shmem_fault if mapping.regular is None else filemap_fault  # vm_ops->fault
+    error, folio = await fault(vmf)
+    if error or folio is None:
+        return error, None
+    if folio.poisoned:
+        # VM_FAULT_HWPOISON.  (A clean page would be dropped and read again.)
+        await unlock_and_put(folio)
+        return "EHWPOISON", None
+    return "", folio
+
+
+async def do_cow_fault(vmf: Vmf, orig_pte: Pte | None) -> str:
+    """``do_cow_fault()``: a store through a private mapping where nothing is mapped: map a copy of the file's page.
+
+    A hole is filled on the way, and the file's page stays locked until the copy is mapped, so that a truncate that has
+    looked here already looks once more ("unmap again to remove racily COWed private pages", shmem_setattr()).
+    """
+    vma, index = vmf.vma, vmf.index
+    error = await anon_vma_prepare(vma)
+    if error:
+        return error
+    copy = await alloc_anon_folio(vma, index)
+    if copy is None:
+        return "ENOMEM"
+    error, folio = await _do_fault(vmf)
+    if folio is None:
+        await folio_put(copy)
+        return error
+    copied = await copy_mc_highpage(copy, 0, folio, index)
+    error = "" if copied else "EHWPOISON"
+    mapped = False
+    if copied:
+        copy.uptodate = True
+        error, mapped = await finish_cow_fault(vmf, copy, orig_pte)
+    await unlock_and_put(folio)
+    if not mapped:
+        await folio_put(copy)
+    return error
 
 
 async def _handle_huge_pmd_fault(vmf: Vmf, orig_pmd: Pte) -> bool:
@@ -123,10 +172,13 @@ async def _handle_huge_pmd_fault(vmf: Vmf, orig_pmd: Pte) -> bool:
     return True  # huge_pmd_set_accessed(): somebody else has mapped it meanwhile
 
 
-async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:
-    """``do_wp_page()`` of a shared mapping: ask the userfaultfd, or make the entry writable (wp_page_shared()).
+async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> str:
+    """``do_wp_page()``: ask the userfaultfd, make the entry writable, or copy the page (wp_page_copy()).
 
-    shmem has no page_mkwrite(); a file system that has one is asked first.
+    shmem has no page_mkwrite(); a file system that has one is asked first (wp_page_shared()).
+
+    Returns:
+        An error, empty if there is none; look at ``vmf.fault_type`` first.
     """
     vma, index = vmf.vma, vmf.index
     table = vma.table(index)
@@ -134,23 +186,39 @@ async def do_wp_page(vmf: Vmf, orig_pte: Pte) -> None:
     folio = orig_pte.folio
     if not table.present or vma.ptes.get(index) != orig_pte or folio is None:
         await spin_unlock(table.ptl)
-        return
+        return ""
     if orig_pte.uffd_wp and vma.uffd_wp:
         await spin_unlock(table.ptl)
         vmf.reason = "wp"
         await vma.mapping.kernel.handle_userfault(vmf)
-        return
+        return ""
+    if orig_pte.kind == ZERO_PAGE:
+        await spin_unlock(table.ptl)
+        return await wp_page_copy(vmf, None, orig_pte)
+    if folio.anon:
+        await _wp_page_reuse(vma, index)
+        await spin_unlock(table.ptl)
+        return ""
     await folio_get(folio)
+    if vma.private:
+        await spin_unlock(table.ptl)
+        return await wp_page_copy(vmf, folio, orig_pte)
     if vma.mapping.regular is not None:
         await spin_unlock(table.ptl)
         await _finish_mkwrite_fault(vmf, folio, orig_pte)
-        return
-    await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
-    vma.ptes[index] = pte_under_lock(vma, index)._replace(write=True, dirty=True, uffd_wp=False)
+        return ""
+    await _wp_page_reuse(vma, index)
     await spin_unlock(table.ptl)
     await folio_lock(folio)
     folio.dirty = True  # fault_dirty_shared_page()
     await unlock_and_put(folio)
+    return ""
+
+
+async def _wp_page_reuse(vma: Vma, index: int) -> None:
+    """``wp_page_reuse()``: the entry becomes writable, under the page-table lock."""
+    await step("ptep_set_access_flags", vma, index, target=pte_target(index), writes=True)
+    vma.ptes[index] = pte_under_lock(vma, index)._replace(write=True, dirty=True, uffd_wp=False)
 
 
 async def _finish_mkwrite_fault(vmf: Vmf, folio: Folio, orig_pte: Pte) -> None:

@@ -8,7 +8,7 @@ already, or has a marker, only the page of the fault is (34b82f33cf3f).
 
 from __future__ import annotations
 
-from pagecache.folio import Folio, folio_put, folio_unlock, unlock_and_put
+from pagecache.folio import Folio, folio_add_lru, folio_put, folio_unlock, unlock_and_put
 from pagecache.huge_pmd import do_set_pmd
 from pagecache.inode import i_size_read
 from pagecache.locks import spin_lock, spin_unlock
@@ -17,7 +17,7 @@ from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import step
 
-__all__ = ["finish_fault", "finish_fault_6_18", "map_by_pmd", "pte_alloc", "set_pte_range"]
+__all__ = ["finish_cow_fault", "finish_fault", "finish_fault_6_18", "map_by_pmd", "pte_alloc", "set_pte_range"]
 
 
 async def finish_fault(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str:
@@ -106,6 +106,31 @@ async def finish_fault_6_18(vmf: Vmf, folio: Folio, orig_pte: Pte | None) -> str
     if not mapped:
         await folio_put(folio)
     return ""
+
+
+async def finish_cow_fault(vmf: Vmf, copy: Folio, orig_pte: Pte | None) -> tuple[str, bool]:
+    """``finish_fault()`` of do_cow_fault(): map the private copy of one page.
+
+    Args:
+        vmf: the fault.
+        copy: nobody else knows it yet.
+        orig_pte: what stood there when the fault began.
+
+    Returns:
+        An error, empty if there is none; and whether the copy is mapped now, which takes its reference.
+    """
+    vma, index = vmf.vma, vmf.index
+    table = vma.table(index)
+    error = await pte_alloc(vma, index)
+    if error:
+        return error, False
+    await spin_lock(table.ptl)
+    mapped = table.present and vma.ptes.get(index) == orig_pte
+    if mapped:
+        await folio_add_lru(copy)
+        await set_pte_range(vmf, copy, index, index + 1, orig_pte)
+    await spin_unlock(table.ptl)
+    return "", mapped
 
 
 async def map_by_pmd(vmf: Vmf, folio: Folio) -> bool:

@@ -58,6 +58,7 @@ class Folio:
     """One folio: 2**order pages of memory, and their one reference count and lock."""
 
     __slots__ = (
+        "anon",
         "dirty",
         "freed",
         "frozen_by",
@@ -93,6 +94,8 @@ class Folio:
         self.frozen_by: Task | None = None
         self.locked_by: Task | None = None
         self.mapping: AddressSpace | None = None
+        self.anon = False
+        """``folio_test_anon()``: a private mapping's own page, which is in no file."""
         self.index = 0
         self.uptodate = False
         self.dirty = False

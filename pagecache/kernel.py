@@ -63,6 +63,8 @@ class Kernel:
     error_remove_folio: KernelFunction
     mfill_establish_pmd: KernelFunction
     shmem_mfill_atomic_pte: KernelFunction
+    mfill_atomic_pte_copy: KernelFunction
+    mfill_atomic_pte_zeropage: KernelFunction
     handle_userfault: KernelFunction
     userfaultfd_unregister: KernelFunction
     uffd_wp_range: KernelFunction

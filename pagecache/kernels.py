@@ -53,6 +53,7 @@ from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import fault_around as mended_fault_around
 from pagecache.mended import find as mended_find
 from pagecache.mended import lookup as mended_lookup
+from pagecache.mended import mfill as mended_mfill
 from pagecache.mended import migrate as mended_migrate
 from pagecache.mended import mkwrite as mended_mkwrite
 from pagecache.mended import open as mended_open
@@ -63,6 +64,7 @@ from pagecache.mended import set_huge_pmd as mended_set_huge_pmd
 from pagecache.mended import setattr as mended_setattr
 from pagecache.mended import split as mended_split
 from pagecache.mended import unregister as mended_unregister
+from pagecache.mfill_private import mfill_atomic_pte_copy, mfill_atomic_pte_zeropage
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.mprotect import uffd_wp_range
 from pagecache.regular.add import __filemap_add_folio
@@ -141,6 +143,8 @@ LINUX_6_2: Final = Kernel(
     error_remove_folio=shmem_error_remove_folio,
     mfill_establish_pmd=mfill_establish_pmd,
     shmem_mfill_atomic_pte=shmem_mfill_atomic_pte,
+    mfill_atomic_pte_copy=mfill_atomic_pte_copy,
+    mfill_atomic_pte_zeropage=mfill_atomic_pte_zeropage,
     handle_userfault=handle_userfault,
     userfaultfd_unregister=userfaultfd_unregister,
     uffd_wp_range=uffd_wp_range,
@@ -264,6 +268,8 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     filemap_get_entry=mended_lookup.filemap_get_entry,
     filemap_map_pages=mended_fault_around.filemap_map_pages,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
+    mfill_atomic_pte_copy=mended_mfill.mfill_atomic_pte_copy,
+    mfill_atomic_pte_zeropage=mended_mfill.mfill_atomic_pte_zeropage,
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
     userfaultfd_unregister=mended_unregister.userfaultfd_unregister,
@@ -295,6 +301,8 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     filemap_get_entry=mended_lookup.filemap_get_entry,
     filemap_map_pages=mended_fault_around.filemap_map_pages,
     mapping_seek_hole_data=mended_seek.mapping_seek_hole_data,
+    mfill_atomic_pte_copy=mended_mfill.mfill_atomic_pte_copy,
+    mfill_atomic_pte_zeropage=mended_mfill.mfill_atomic_pte_zeropage,
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
     userfaultfd_unregister=mended_unregister.userfaultfd_unregister,

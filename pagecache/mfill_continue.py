@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagecache.cow import anon_vma_prepare
 from pagecache.folio import folio_put, folio_unlock
 from pagecache.locks import down_read, up_read
 from pagecache.mm import Vma, find_vma
@@ -23,7 +24,9 @@ async def mfill_atomic_continue(vma: Vma, index: int) -> int | str:
     if found is None or not vma.uffd_registered or not vma.maps(index):
         await up_read(vma.mm.mmap_lock)
         return "ENOENT"
-    error = await vma.mapping.kernel.mfill_establish_pmd(vma, index)
+    error = await anon_vma_prepare(vma)
+    if not error:
+        error = await vma.mapping.kernel.mfill_establish_pmd(vma, index)
     if not error:
         error = await _mfill_atomic_pte_continue(vma, index)
     await up_read(vma.mm.mmap_lock)

@@ -79,22 +79,25 @@ class PageTable:
 
 
 class Vma:
-    """``struct vm_area_struct`` of a shared mapping, with its page table and what the TLB holds of it.
+    """``struct vm_area_struct`` of a mapping, with its page table and what the TLB holds of it.
 
     ``ptes`` are the entries that are not none, by index.  ``tlb`` has those through which the CPUs still reach a
     page: one outlives the page table's until flush_tlb_page().  ``huge`` tells whether huge pages are mapped by PMDs,
-    ``vm_write`` whether it may be written to, ``around`` whether a read fault maps the pages around its own, too.
+    ``vm_write`` whether it may be written to, ``around`` whether a read fault maps the pages around its own, too,
+    ``private`` whether it lacks VM_SHARED; then ``anon_vma`` tells whether it has had a page of its own.
     ``uffd_waiters`` are the tasks whose faults were reported to the userfaultfd and not yet woken.
     """
 
     __slots__ = (
         "alive",
+        "anon_vma",
         "around",
         "end",
         "huge",
         "mapping",
         "mm",
         "number",
+        "private",
         "ptes",
         "start",
         "tables",
@@ -105,7 +108,7 @@ class Vma:
         "uffd_wp",
         "vm_write",
     )
-    __fingerprint_skip__: ClassVar = ("around", "end", "huge", "start", "vm_write")
+    __fingerprint_skip__: ClassVar = ("around", "end", "huge", "private", "start", "vm_write")
 
     def __init__(
         self,
@@ -118,6 +121,7 @@ class Vma:
         huge: bool = False,
         vm_write: bool = True,
         around: bool = False,
+        private: bool = False,
     ) -> None:
         self.number = number
         self.mm = mm
@@ -127,6 +131,8 @@ class Vma:
         self.huge = huge
         self.vm_write = vm_write
         self.around = around
+        self.private = private
+        self.anon_vma = False
         self.alive = True
         self.uffd_missing = False
         self.uffd_minor = False
@@ -175,9 +181,9 @@ class Vma:
         """``vma_wants_writenotify()``: is what is mapped for a load read-only, so that the first store faults?
 
         shmem has no write-back for which dirty pages were to be counted: only a WP registration asks for it.  What may
-        not be written to is read-only in any case.
+        not be written to is read-only in any case, and so are the pages of the file in a private mapping.
         """
-        return self.uffd_wp or self.mapping.regular is not None
+        return self.private or self.uffd_wp or self.mapping.regular is not None
 
     def pte_none_mostly(self, index: int) -> bool:
         """``pte_none_mostly()``: nothing is there, or a marker that a mapping may replace."""
@@ -193,6 +199,10 @@ class Vma:
         """The folio that the page table maps at ``index``; ``None`` unless the entry is present."""
         entry = self.ptes.get(index)
         return None if entry is None else entry.folio
+
+    def maps_folio(self, folio: object) -> bool:
+        """Does any of its page-table entries map a page of it?"""
+        return any(entry.folio is folio for entry in self.ptes.values())
 
     def maps(self, index: int) -> bool:
         """Does it map this index of the file?"""

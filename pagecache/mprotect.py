@@ -9,7 +9,7 @@ from __future__ import annotations
 from pagecache.huge_pmd import split_huge_pmd
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, find_vma, flush_tlb_page, pmd_install, pte_clear, pte_under_lock
-from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
+from pagecache.pte import MARKER_UFFD_WP, ZERO_PAGE, Pte, pte_target
 from pagecache.step import step
 from pagecache.userfaultfd import wake_userfault
 
@@ -70,8 +70,7 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
     elif entry.folio is not None:
         await step("ptep_modify_prot_commit", vma, index, target=pte_target(index), writes=True)
         entry = pte_under_lock(vma, index)  # a store may have made it dirty: the old entry is taken out atomically
-        # MM_CP_TRY_CHANGE_WRITABLE: what is dirty needs no other notification of a write.
-        vma.ptes[index] = entry._replace(write=not protect and entry.dirty, uffd_wp=protect)
+        vma.ptes[index] = entry._replace(write=not protect and _can_change_pte_writable(vma, entry), uffd_wp=protect)
         flush = protect
     elif entry.kind == MARKER_UFFD_WP and not protect:
         await pte_clear(vma, index)
@@ -79,3 +78,13 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
     if flush:
         await flush_tlb_page(vma, index)
     return ""
+
+
+def _can_change_pte_writable(vma: Vma, entry: Pte) -> bool:
+    """``can_change_pte_writable()`` of MM_CP_TRY_CHANGE_WRITABLE: need nobody be told of the next store?
+
+    Of a shared mapping: what is dirty needs no other notification.  Of a private one: what is a copy already.
+    """
+    if vma.private:
+        return entry.folio is not None and entry.folio.anon and entry.kind != ZERO_PAGE
+    return entry.dirty

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from pagecache.mm import Vma
     from pagecache.step import Target
 
-__all__ = ["HWPOISON", "MARKER_UFFD_WP", "MIGRATION", "Pte", "pte_target", "translate"]
+__all__ = ["MARKER_UFFD_WP", "MIGRATION", "ZERO_PAGE", "Pte", "pte_target", "translate"]
 
 MIGRATION: Final = "migration"
-HWPOISON: Final = "hwpoison"
 MARKER_UFFD_WP: Final = "uffd_wp"
 """PTE_MARKER_UFFD_WP: nothing is mapped, but what is mapped next is to be write-protected."""
+ZERO_PAGE: Final = "zero page"
+"""pte_special(): the zero page, in a private mapping."""
 
 
 class Pte(NamedTuple):
@@ -38,7 +39,7 @@ class Pte(NamedTuple):
     dirty: bool = False
     uffd_wp: bool = False
     kind: str = ""
-    """Of an entry that is not present: MIGRATION, HWPOISON or MARKER_UFFD_WP."""
+    """Of an entry that is not present: MIGRATION or MARKER_UFFD_WP; of one that is, empty or ZERO_PAGE."""
     migrating: Folio | None = None
     """The folio that a migration entry stands for."""
     huge: bool = False

@@ -252,7 +252,7 @@ async def shmem_punch_hole(inode: Inode, start: int, length: int) -> int:
     inode.i_private = ShmemFalloc(start, start + length, waitq)
     await spin_unlock(inode.i_lock)
     mapping = inode.i_mapping
-    await unmap_mapping_range(mapping, start, start + length)
+    await unmap_mapping_range(mapping, start, start + length, even_cows=False)
     await mapping.kernel.shmem_undo_range(inode, start, start + length - 1, unfalloc=False)
     await spin_lock(inode.i_lock)
     await step("wake_up_all", target=("i_private", 0), writes=True)

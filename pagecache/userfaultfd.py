@@ -2,19 +2,20 @@
 
 A registration covers a whole VMA and has one of three modes: MISSING, MINOR (the page is in the page cache, but not
 mapped) and WP (write protection, see :mod:`pagecache.mprotect`).  UFFDIO_CONTINUE is in
-:mod:`pagecache.mfill_continue`.  Left out: several modes at once, WP_ASYNC, UFFDIO_POISON, UFFDIO_MOVE, non-cooperative
-events.
+:mod:`pagecache.mfill_continue`, and how private mappings are filled in :mod:`pagecache.mfill_private`.  Left out:
+several modes at once, WP_ASYNC, UFFDIO_POISON, UFFDIO_MOVE, non-cooperative events.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from pagecache.cow import anon_vma_prepare
 from pagecache.filemap import filemap_remove_folio
 from pagecache.folio import ZERO, Folio, __folio_set_locked, folio_add_lru, folio_put, folio_unlock, unlock_and_put
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
-from pagecache.mm import Vma, find_vma, pmd_install, pte_changed, userfaultfd_missing
+from pagecache.mm import Vma, find_vma, flush_tlb_page, pmd_install, pte_changed, userfaultfd_missing
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf, alloc_folio, shmem_add_to_page_cache
 from pagecache.step import UseAfterFree, Wait, step
@@ -163,13 +164,20 @@ async def mfill_atomic(vma: Vma, index: int, content: str) -> int | str:
         found = find_vma(vma)
         error = "ENOENT"  # find_dst_vma(): only a VMA with a userfaultfd context will do
         if found is not None and vma.uffd_registered and vma.maps(index):
-            error = await kernel.mfill_establish_pmd(vma, index)
+            error = await anon_vma_prepare(vma)
+            if not error:
+                error = await kernel.mfill_establish_pmd(vma, index)
         if error:
             await up_read(mmap_lock)
             if copied is not None:
                 await folio_put(copied)
             return error
-        error, copied = await kernel.shmem_mfill_atomic_pte(vma, index, content, copied)
+        if not vma.private:
+            error, copied = await kernel.shmem_mfill_atomic_pte(vma, index, content, copied)
+        elif content == ZERO:
+            error = await kernel.mfill_atomic_pte_zeropage(vma, index)
+        else:
+            error, copied = await kernel.mfill_atomic_pte_copy(vma, index, content, copied)
         await up_read(mmap_lock)
         if error != "ENOENT":
             break
@@ -260,10 +268,19 @@ async def shmem_mfill_atomic_pte(vma: Vma, index: int, content: str, copied: Fol
     return "", None
 
 
-async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_allocated: bool = True) -> str:
+async def mfill_atomic_install_pte(
+    vma: Vma, index: int, folio: Folio, *, newly_allocated: bool = True, flush_batched: bool = False
+) -> str:
     """``mfill_atomic_install_pte()``: map the page, unless the file has shrunk or something is mapped.
 
     EAGAIN if there is no page table any more: khugepaged has taken it away, or a PMD maps the range by now.
+
+    Args:
+        vma: the registered mapping.
+        index: the page of the file.
+        folio: its page; the caller's reference becomes the mapping's.
+        newly_allocated: is it on no LRU list yet?
+        flush_batched: flush_tlb_batched_pending(), see :mod:`pagecache.mended.mfill`.
     """
     table = vma.table(index)
     await spin_lock(table.ptl)
@@ -278,11 +295,16 @@ async def mfill_atomic_install_pte(vma: Vma, index: int, folio: Folio, *, newly_
     if not vma.pte_none_mostly(index):
         await spin_unlock(table.ptl)
         return "EEXIST"
+    if flush_batched and index in vma.tlb:
+        await flush_tlb_page(vma, index)
+    if folio.anon:
+        await folio_add_lru(folio)  # folio_add_lru_vma()
     await step("set_pte_at", vma, index, folio, target=pte_target(index), writes=True, also=pte_changed(folio))
     # Dirty, lest reclaim drop a page of a mapping that nobody writes to (dcf7fe9d8976).
-    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the caller's reference becomes the mapping's
+    write = folio.anon or not vma.private
+    vma.ptes[index] = Pte(folio, write, dirty=True)
     folio.mapcount += 1
     await spin_unlock(table.ptl)
-    if newly_allocated:
+    if newly_allocated and not folio.anon:
         await folio_add_lru(folio)
     return ""

@@ -209,6 +209,7 @@ class World:
             huge=spec.huge,
             vm_write=shmem or spec.writable,
             around=spec.around,
+            private=spec.private,
         )
         vma.uffd_missing, vma.uffd_minor, vma.uffd_wp = spec.missing, spec.minor, spec.wp
         mm.vmas.append(vma)
@@ -219,7 +220,7 @@ class World:
         for first in huge:
             folio = self.mapping.i_pages.slots[first]
             assert isinstance(folio, Folio)
-            vma.table(first).huge = Pte(folio, write=shmem, huge=True)
+            vma.table(first).huge = Pte(folio, write=shmem and not spec.private, huge=True)
             folio.refcount += 1
             folio.mapcount += 1
         for index in spec.mapped:
@@ -229,7 +230,7 @@ class World:
             assert isinstance(folio, Folio)  # WorldSpec allows to map data only
             # As a load has left it, or a store, if it is dirty.
             stored = spec.writable and folio.dirty
-            vma.ptes[index] = Pte(folio, write=shmem or stored, dirty=stored)
+            vma.ptes[index] = Pte(folio, write=(shmem and not spec.private) or stored, dirty=stored)
             vma.table(index).present = True
             folio.refcount += 1
             folio.mapcount += 1

@@ -62,7 +62,7 @@ Large: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class VmaSpec:
-    """A shared mapping of the file.
+    """A mapping of the file: shared, unless it is private.
 
     Args:
         mm: the process it belongs to; equal names share an ``mmap_lock``.
@@ -75,6 +75,7 @@ class VmaSpec:
         huge: are huge pages that it covers mapped by PMDs?  One that is mapped at the start as a whole, is so by a PMD.
         writable: of a regular file, is it of a descriptor that is open for writing, too?  Those of shmem all are.
         around: does a read fault map what the cache has around its page, as far as one page table goes (fault-around)?
+        private: is it MAP_PRIVATE?  What is stored through it goes to a copy that nobody else sees.
 
     Raises:
         ValueError: if the range is empty or negative, or ``mapped`` lies outside of it.
@@ -90,6 +91,7 @@ class VmaSpec:
     huge: bool = False
     writable: bool = False
     around: bool = False
+    private: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -202,6 +204,8 @@ class WorldSpec:
                     raise ValueError(f"vma {number} has index {index} mapped, where there is no data; remove it")
             if vma.missing and self.backing != "shmem":
                 raise ValueError(f"vma {number} has missing = true, but a userfaultfd does not take regular files")
+            if vma.private and self.backing != "shmem":
+                raise ValueError(f"vma {number} has private = true, which is modelled for shmem only; make it shared")
             if vma.writable and self.backing == "shmem":
                 raise ValueError(f"vma {number} has writable = true, as all mappings of shmem are; leave it out")
         self._check_large()

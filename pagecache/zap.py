@@ -7,14 +7,20 @@ from pagecache.huge_pmd import flush_pmd_tlb_range, split_huge_pmd, sync_with_fo
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed
-from pagecache.pte import MARKER_UFFD_WP
+from pagecache.pte import MARKER_UFFD_WP, ZERO_PAGE, Pte
 from pagecache.step import UseAfterFree, step
 
 __all__ = ["unmap_mapping_folio", "unmap_mapping_range", "zap_page_range"]
 
 
 async def zap_page_range(
-    vma: Vma, start: int, end: int, *, drop_markers: bool = False, single_folio: Folio | None = None
+    vma: Vma,
+    start: int,
+    end: int,
+    *,
+    drop_markers: bool = False,
+    single_folio: Folio | None = None,
+    even_cows: bool = True,
 ) -> list[Folio]:
     """``zap_pmd_range()``, PMD by PMD: clear, flush, and only then let go of the pages (mmu_gather).
 
@@ -27,6 +33,7 @@ async def zap_page_range(
         end: the index behind the last one.
         drop_markers: ZAP_FLAG_DROP_MARKER; without it write protection outlives the mapping, as a marker.
         single_folio: the locked folio about which it is: it is to be mapped no more.
+        even_cows: also the private copies?
 
     Returns:
         The folios that were mapped; their references are the caller's to drop.
@@ -52,11 +59,13 @@ async def zap_page_range(
                 # *pmd, but not yet decremented compound_mapcount()."
                 await sync_with_folio_pmd_zap(vma)
         if table.present:
-            await _zap_pte_range(vma, first, last, zapped, drop_markers=drop_markers)
+            await _zap_pte_range(vma, first, last, zapped, drop_markers=drop_markers, even_cows=even_cows)
     return zapped
 
 
-async def _zap_pte_range(vma: Vma, first: int, last: int, zapped: list[Folio], *, drop_markers: bool) -> None:
+async def _zap_pte_range(
+    vma: Vma, first: int, last: int, zapped: list[Folio], *, drop_markers: bool, even_cows: bool
+) -> None:
     """``zap_pte_range()`` of one page table.
 
     The page-table lock is taken wherever there is a table, whether or not something is mapped: that is what
@@ -76,7 +85,7 @@ async def _zap_pte_range(vma: Vma, first: int, last: int, zapped: list[Folio], *
     if table.generation != generation:
         raise UseAfterFree(f"zap_pte_range() locks a page table of {vma} at index {first} that has been freed")
     for index in range(first, last):
-        if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
+        if index in vma.ptes and _should_zap(vma.ptes[index], drop_markers=drop_markers, even_cows=even_cows):
             entry = await pte_clear(vma, index)
             if not drop_markers:
                 pte_install_uffd_wp_if_needed(vma, index, entry)
@@ -90,15 +99,28 @@ async def _zap_pte_range(vma: Vma, first: int, last: int, zapped: list[Folio], *
             await flush_tlb_page(vma, index)
 
 
-async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int) -> None:
+def _should_zap(entry: Pte, *, drop_markers: bool, even_cows: bool) -> bool:
+    """``zap_drop_markers()``, ``should_zap_folio()``: private copies only if asked for; the zero page is none."""
+    if entry.kind == MARKER_UFFD_WP:
+        return drop_markers
+    return even_cows or entry.kind == ZERO_PAGE or entry.folio is None or not entry.folio.anon
+
+
+async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int, *, even_cows: bool = True) -> None:
     """``unmap_mapping_range()``: zap whatever maps indices ``start`` to ``end - 1``, in every VMA.
 
     It does not lock the folios: a fault may map one again at once.
+
+    Args:
+        mapping: the file.
+        start: the first index.
+        end: the index behind the last one.
+        even_cows: also the private copies?  A truncate takes them, a hole punch does not.
     """
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        zapped = await zap_page_range(vma, start, end)
+        zapped = await zap_page_range(vma, start, end, even_cows=even_cows)
         for position in range(len(zapped)):
             await folio_put(zapped[position])
     await up_read(mapping.i_mmap_rwsem)
@@ -115,7 +137,7 @@ async def unmap_mapping_folio(mapping: AddressSpace, folio: Folio) -> None:
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         first, last = folio.index, folio.next_index
-        zapped = await zap_page_range(vma, first, last, drop_markers=True, single_folio=folio)
+        zapped = await zap_page_range(vma, first, last, drop_markers=True, single_folio=folio, even_cows=False)
         for position in range(len(zapped)):
             await folio_put(zapped[position])
     await up_read(mapping.i_mmap_rwsem)

@@ -55,17 +55,23 @@ ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
 PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others
 NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody looks at
 MISSING: Final = (0.5, 0.7)  # the first VMA, the others
-USUAL: Final = ((False, False, False, False, False),)  # minor, wp, huge, writable, around
-PMDS: Final = ((False, False, True, False, False),)  # huge pages are mapped by them
-AROUND: Final = ((False, False, False, False, True), (False, False, True, False, True))
-OTHER_MODES: Final = tuple((minor, not minor, huge, False, False) for huge in (False, True) for minor in (True, False))
+USUAL: Final = ((False,) * 6,)  # minor, wp, huge, writable, around, private
+PMDS: Final = ((False, False, True, False, False, False),)  # huge pages are mapped by them
+AROUND: Final = tuple((False, False, huge, False, True, False) for huge in (False, True))
+PRIVATE: Final = tuple((False, False, huge, False, False, True) for huge in (False, True))
+OTHER_MODES: Final = tuple(
+    (minor, not minor, huge, False, False, private)
+    for private in (False, True)
+    for huge in (False, True)
+    for minor in (True, False)
+)
 OTHER_MODE: Final = 0.08
 # Of a regular file, which nobody collapses as long as one of its mappings is writable.
 STORES: Final = (
     *PMDS,
-    *((False, False, huge, True, False) for huge in (False, True)),
+    *((False, False, huge, True, False, False) for huge in (False, True)),
     *AROUND,
-    *((False, False, huge, True, True) for huge in (False, True)),
+    *((False, False, huge, True, True, False) for huge in (False, True)),
 )
 STORE: Final = 0.4
 MMS: Final = "ABCD"
@@ -81,7 +87,7 @@ OTHERS: Final = tuple(
 )
 
 Range = tuple[int, int]
-Modes = tuple[bool, bool, bool, bool, bool]
+Modes = tuple[bool, bool, bool, bool, bool, bool]
 Mount = tuple[str, str]
 
 
@@ -196,26 +202,31 @@ def _vma(
     # A choice without a meaning where there is no userfaultfd, lest such a world be shorter, hence simpler.
     registered = MISSING[min(number, 1)] if backing == "shmem" else NEVER
     missing = feature(draw, features, "vma.missing", lambda: draw.boolean(registered, like.missing))
-    like_modes = (like.minor, like.wp, like.huge, like.writable, like.around)
+    like_modes = (like.minor, like.wp, like.huge, like.writable, like.around, like.private)
     others, p = (
         (STORES, STORE)
         if backing != "shmem"
-        else (PMDS + AROUND if missing else PMDS + AROUND + OTHER_MODES, OTHER_MODE)
+        else (PMDS + AROUND + PRIVATE if missing else PMDS + AROUND + PRIVATE + OTHER_MODES, OTHER_MODE)
     )
-    minor, wp, huge, writable, around = _other_modes(draw, features, others, p, like_modes)
+    minor, wp, huge, writable, around, private = _other_modes(draw, features, others, p, like_modes)
     data = tuple(index for index in range(start, end) if pages[index] in CACHED)
     mapped = draw.subset(data, like.mapped)
-    return VmaSpec(mm, start, end, missing, mapped, minor, wp, huge, writable, around)
+    return VmaSpec(mm, start, end, missing, mapped, minor, wp, huge, writable, around, private)
 
 
 def _other_modes(draw: Draw, features: Features, others: tuple[Modes, ...], p: float, like: Modes) -> Modes:
-    """Is it registered for MINOR, or for WP events?  Are huge pages mapped by PMDs?  May one store?  Fault-around?"""
-    if not features.keys().isdisjoint(("vma.minor", "vma.wp", "vma.huge", "vma.writable", "vma.around")):
+    """Is it registered for MINOR, or for WP events?  Are huge pages mapped by PMDs?  May one store?  Fault-around?
+
+    Is it private?
+    """
+    names = ("vma.minor", "vma.wp", "vma.huge", "vma.writable", "vma.around", "vma.private")
+    if not features.keys().isdisjoint(names):
         minor = feature(draw, features, "vma.minor", lambda: False)
         wp = feature(draw, features, "vma.wp", lambda: False)
         huge = feature(draw, features, "vma.huge", lambda: False)
         writable = feature(draw, features, "vma.writable", lambda: False)
-        return minor, wp, huge, writable, feature(draw, features, "vma.around", lambda: False)
+        around = feature(draw, features, "vma.around", lambda: False)
+        return minor, wp, huge, writable, around, feature(draw, features, "vma.private", lambda: False)
     return draw.mostly(USUAL, others, p, like)
 
 

@@ -115,7 +115,8 @@ def world_facts(world: WorldSpec) -> list[tuple[str, str]]:
         writable = ", writable" if vma.writable else ""
         around = ", fault-around" if vma.around else ""
         pages = f"pages {vma.start} to {vma.end - 1}{mapped}"
-        facts.append((f"vma{number}", f"process {vma.mm}, {pages}{registered}{huge}{writable}{around}"))
+        private = ", private" if vma.private else ""
+        facts.append((f"vma{number}", f"process {vma.mm}, {pages}{private}{registered}{huge}{writable}{around}"))
     return facts
 
 

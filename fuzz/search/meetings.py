@@ -127,7 +127,9 @@ def _circumstances(world: WorldSpec, operation: Operation) -> Hashable:
     pages = _range(world, operation)
     ends = (_page(world, pages.start, pages.start), _page(world, pages.stop - 1, pages.stop))
     vma = _vma(world, operation)
-    modes = None if vma is None else (vma.missing, vma.minor, vma.wp, vma.huge, vma.writable, vma.around)
+    modes = None
+    if vma is not None:
+        modes = (vma.missing, vma.minor, vma.wp, vma.huge, vma.writable, vma.around, vma.private)
     return type(operation).__name__, world.backing, ends, modes
 
 

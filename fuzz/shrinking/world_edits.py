@@ -265,6 +265,7 @@ def simpler_vmas(case: Case) -> Iterator[Case]:
         yield replace(vma, huge=False)
         yield replace(vma, writable=False)
         yield replace(vma, around=False)
+        yield replace(vma, private=False)
         yield replace(vma, mapped=())
         for gone in vma.mapped:
             yield replace(vma, mapped=tuple(index for index in vma.mapped if index != gone))

@@ -50,6 +50,7 @@ __all__ = [
     "file_thp_enabled",
     "free_page_table_of",
     "madvise_collapse",
+    "map_huge_page",
     "set_huge_pmd",
     "still_a_huge_page",
 ]
@@ -200,7 +201,9 @@ async def collapse_pte_mapped_thp_6_6(vma: Vma, start: int, *, install_pmd: bool
 
     Without ``install_pmd`` (khugepaged) only the page table goes, so that the next fault does it.
 
-    The page table is freed after a grace period of RCU (pte_free_defer()), so that page-table locks are enough.
+    The page table is freed after a grace period of RCU (pte_free_defer()), so that page-table locks are enough.  The
+    folio lock keeps faults from mapping anything once its entries are cleared, but not UFFDIO_COPY, which puts a page
+    into a private mapping "without even looking up page cache": there both locks are held from then on (a98460494b16).
 
     Returns:
         SCAN_SUCCEED also if it is mapped so already.
@@ -216,21 +219,27 @@ async def collapse_pte_mapped_thp_6_6(vma: Vma, start: int, *, install_pmd: bool
     if folio is not None:
         result = SCAN_PAGE_COMPOUND
         if folio.order == vma.mapping.hpage_pmd_order:
-            result = await _map_huge_page(vma, start, folio, install_pmd=install_pmd)
+            hold = vma.uffd_registered and vma.private
+            result = await map_huge_page(vma, start, folio, install_pmd=install_pmd, hold_locks=hold)
         await folio_unlock(folio)
         await folio_put(folio)
     await up_read(vma.mm.mmap_lock)
     return result
 
 
-async def _map_huge_page(vma: Vma, start: int, folio: Folio, *, install_pmd: bool) -> str:
-    """Take the page table out, if there is one, and perhaps set the PMD; the locked folio keeps faults off."""
+async def map_huge_page(vma: Vma, start: int, folio: Folio, *, install_pmd: bool, hold_locks: bool) -> str:
+    """``collapse_pte_mapped_thp()`` of 6.6, once it has the huge page, locked, which keeps faults off.
+
+    It takes the page table out, if there is one, and perhaps sets the PMD.
+
+    ``hold_locks``: from the first entry that is cleared until the page table is gone, both locks are held.
+    """
     table = vma.table(start)
     await step("pmd_offset", vma, start, target=("pmd", vma.number))  # find_pmd_or_thp_or_none()
     if table.huge is not None:
         return SCAN_SUCCEED  # SCAN_PMD_MAPPED
     if table.present:
-        emptied = await _empty_page_table(vma, start, folio)
+        emptied = await _empty_page_table(vma, start, folio, hold_locks=hold_locks)
         if not emptied:
             return SCAN_FAIL
     if not install_pmd:
@@ -250,7 +259,7 @@ async def set_huge_pmd(vma: Vma, start: int, folio: Folio) -> str:
     return SCAN_SUCCEED
 
 
-async def _empty_page_table(vma: Vma, start: int, folio: Folio) -> bool:
+async def _empty_page_table(vma: Vma, start: int, folio: Folio, *, hold_locks: bool) -> bool:
     """Remove a page table that maps pages of ``folio`` only, in the steps that the kernel's comments count (6.6)."""
     table = vma.table(start)
     there = vma.pmd_range(start)
@@ -262,22 +271,28 @@ async def _empty_page_table(vma: Vma, start: int, folio: Folio) -> bool:
     await spin_unlock(table.ptl)
     # Step 2, after the MMU notifiers: clear them.  "Must clear entry, or a racing truncate may re-remove it."
     nr_mapped = 0
+    if hold_locks:
+        await spin_lock(vma.mm.pml)
     await spin_lock(table.ptl)
     if not table.present or not _maps_nothing_else(vma, there, folio):
         await spin_unlock(table.ptl)
+        if hold_locks:
+            await spin_unlock(vma.mm.pml)
         return False
     for index in range(there.start, there.stop):
         if vma.mapped(index) is folio:
             await pte_clear(vma, index)  # "PTE dirty? Shmem page is already dirty; file is read-only."
             folio.mapcount -= 1
             nr_mapped += 1
-    await spin_unlock(table.ptl)
+    if not hold_locks:
+        await spin_unlock(table.ptl)
     # Step 3: the references.
     if nr_mapped:
         await folio_put_refs(folio, nr_mapped)
     # Step 4: remove the empty page table; it is freed after a grace period of RCU.
-    await spin_lock(vma.mm.pml)
-    await spin_lock(table.ptl)
+    if not hold_locks:
+        await spin_lock(vma.mm.pml)
+        await spin_lock(table.ptl)
     empty = table.present
     if empty:
         await pmdp_collapse_flush(vma, start)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pagecache.cow import has_anon_vma
 from pagecache.filemap import spin_while_frozen
 from pagecache.folio import Folio, folio_put, folio_ref_count, folio_try_get
 from pagecache.inode import AddressSpace
@@ -263,17 +264,21 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
     """``retract_page_tables()`` up to 6.5: free the empty page tables, so that the next fault maps the huge page.
 
     A VMA whose mmap_lock is taken is skipped, and one that is registered for WP events: its markers are in the table.
+    So is a private one with copies in it, which is asked again once the mmap_lock is held: the folio lock does not keep
+    UFFDIO_COPY from putting the first one there (023f47a8250c).
     """
     end = start + (1 << mapping.hpage_pmd_order)
     await down_write(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        if vma.start > start or vma.end < end or not vma.table(start).present:
+        has_copies = await has_anon_vma(vma)
+        if has_copies or vma.start > start or vma.end < end or not vma.table(start).present:
             continue
         locked = await down_write_trylock(vma.mm.mmap_lock)
         if not locked:
             continue
-        if not vma.uffd_wp:
+        has_copies = await has_anon_vma(vma)
+        if not (has_copies or vma.uffd_wp):
             await pmdp_collapse_flush(vma, start)
             await tlb_remove_table_sync_one(vma.mm)
             await pte_free_now(vma, start)
@@ -312,7 +317,10 @@ async def retract_page_tables_6_6(mapping: AddressSpace, start: int) -> None:
 async def file_backed_vma_is_retractable(vma: Vma) -> bool:
     """``file_backed_vma_is_retractable()``: has its page table nothing that a fault could not bring back?
 
-    Its vm_flags may change meanwhile: the mmap_lock is not held.
+    Its vm_flags and its anon_vma may change meanwhile: the mmap_lock is not held.
     """
+    has_copies = await has_anon_vma(vma)
+    if has_copies:
+        return False
     await step("userfaultfd_wp", vma, target=("vm_flags", vma.number))
     return not vma.uffd_wp

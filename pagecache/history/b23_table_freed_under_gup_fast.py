@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pagecache.cow import has_anon_vma
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_6_4_MENDED
@@ -31,17 +32,21 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
     """``retract_page_tables()`` up to 6.5: free the empty page tables, so that the next fault maps the huge page.
 
     A VMA whose mmap_lock is taken is skipped, and one that is registered for WP events: its markers are in the table.
+    So is a private one with copies in it, which is asked again once the mmap_lock is held: the folio lock does not keep
+    UFFDIO_COPY from putting the first one there (023f47a8250c).
     """
     end = start + (1 << mapping.hpage_pmd_order)
     await down_write(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        if vma.start > start or vma.end < end or not vma.table(start).present:
+        has_copies = await has_anon_vma(vma)
+        if has_copies or vma.start > start or vma.end < end or not vma.table(start).present:
             continue
         locked = await down_write_trylock(vma.mm.mmap_lock)
         if not locked:
             continue
-        if not vma.uffd_wp:
+        has_copies = await has_anon_vma(vma)
+        if not (has_copies or vma.uffd_wp):
             await pmdp_collapse_flush(vma, start)
             await pte_free_now(vma, start)
         await up_write(vma.mm.mmap_lock)

@@ -39,7 +39,7 @@ async def unmap_mapping_folio(mapping: AddressSpace, folio: Folio) -> None:
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         first, last = folio.index, folio.next_index
-        zapped = await zap_page_range(vma, first, last, drop_markers=True)
+        zapped = await zap_page_range(vma, first, last, drop_markers=True, even_cows=False)
         for position in range(len(zapped)):
             await folio_put(zapped[position])
     await up_read(mapping.i_mmap_rwsem)

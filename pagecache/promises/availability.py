@@ -18,7 +18,7 @@ from pagecache.collapse.scan import SCAN_PAGE_COMPOUND, no_read_only_thp_for_fs
 from pagecache.folio import Folio
 from pagecache.operations import Collapse, Operation, Result, Split
 from pagecache.promises.promise import Watcher
-from pagecache.pte import MARKER_UFFD_WP
+from pagecache.pte import MARKER_UFFD_WP, Pte
 from pagecache.step import Task
 from pagecache.world import World
 
@@ -67,7 +67,8 @@ class UndisturbedCollapseWatcher(_Undisturbed):
     A regular file must not be open for writing, and no page dirty.  Where it ends with a PMD, the mapping must not be
     registered for WP events: the page table is kept then, for its markers, and the collapse that has been made is
     reported as EINVAL (SCAN_PTE_UFFD_WP).  Nor must it have markers of an earlier registration: to register for MISSING
-    events afterwards leaves them where they are (userfaultfd_register_range()), and they are not present.
+    events afterwards leaves them where they are (userfaultfd_register_range()), and they are not present.  Nor a page
+    that is none of the file's: a private copy, or the zero page.
 
     XX Ranges with holes are left out: whether they may be filled depends on userfaultfd.
 
@@ -99,7 +100,7 @@ class UndisturbedCollapseWatcher(_Undisturbed):
             return False
         if vma.huge:
             entries = (vma.entry(index) for index in range(operation.start, behind))
-            if vma.uffd_wp or any(entry is not None and entry.kind == MARKER_UFFD_WP for entry in entries):
+            if vma.uffd_wp or any(entry is not None and _keeps_the_page_table(entry) for entry in entries):
                 return False
         file = world.mapping.regular
         if file is not None and (file.i_writecount or world.kernel.collapse_regular_file is no_read_only_thp_for_fs):
@@ -112,6 +113,11 @@ class UndisturbedCollapseWatcher(_Undisturbed):
             isinstance(entry, Folio) and entry.uptodate and not entry.poisoned and (file is None or not entry.dirty)
             for entry in slots
         )
+
+
+def _keeps_the_page_table(entry: Pte) -> bool:
+    """Is it an entry with which collapse_pte_mapped_thp() leaves the page table as it is?"""
+    return entry.kind == MARKER_UFFD_WP or (entry.folio is not None and entry.folio.anon)
 
 
 class UndisturbedSplitWatcher(_Undisturbed):

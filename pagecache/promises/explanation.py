@@ -50,6 +50,7 @@ from pagecache.promises.file_spec import (
     as_read,
     initial_cells,
 )
+from pagecache.promises.private_spec import PRIVATE_BEHAVIOURS
 from pagecache.promises.regular_spec import REGULAR_BEHAVIOURS
 from pagecache.promises.vma_spec import VmaFacts
 from pagecache.step import Task
@@ -127,7 +128,8 @@ class State:
         """Where a file differs from all that is possible now; empty if it is one of them.
 
         Args:
-            contents: by page, HOLE, UNWRITTEN or a tag.
+            contents: by page, HOLE, UNWRITTEN or a tag, the private copies included (private_cells()); ANYTHING where
+                nobody can look.
             size: its size in pages.
 
         Returns:
@@ -140,7 +142,7 @@ class State:
             differences = [] if configuration.size == size else [(-1, [str(configuration.size)])]
             for index, (cells, content) in enumerate(zip(configuration.cells, contents, strict=True)):
                 possible = sorted({as_read(cell.content) for cell in cells})
-                if content not in possible:
+                if content not in (*possible, ANYTHING):
                     differences.append((index, possible))
             if not differences:
                 return []
@@ -188,6 +190,9 @@ class State:
     def _call(self, task: Task, number: int, operation: Operation) -> State:
         spec = self.automaton.spec
         behaviours = BEHAVIOURS if spec.backing == "shmem" else REGULAR_BEHAVIOURS
+        vma = getattr(operation, "vma", None)
+        if vma is not None and spec.vmas[vma].private:
+            behaviours = BEHAVIOURS | PRIVATE_BEHAVIOURS
         behaviour = behaviours[type(operation)].of_call(spec, task, number, operation)
         missing = task.number + 1 - len(self.pending)
         pending = replaced(self.pending + (None,) * missing, task.number, behaviour)

@@ -31,7 +31,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 
 from pagecache.operations import Operation, Result
 from pagecache.step import Task
-from pagecache.world import VmaSpec, WorldSpec
+from pagecache.world import PAGES_MAX, VmaSpec, WorldSpec
 
 __all__ = [
     "AND_SO_ON",
@@ -57,6 +57,7 @@ __all__ = [
     "done",
     "has_data",
     "initial_cells",
+    "private_cells",
 ]
 
 HOLE: Final = "hole"
@@ -100,11 +101,23 @@ def as_read(content: str) -> str:
 
 
 def initial_cells(spec: WorldSpec) -> tuple[Cell, ...]:
-    """The file before anything runs."""
+    """The file before anything runs, and the private copies, of which there are none."""
     if spec.backing == "file":
         return tuple(Cell(f"d{index}" if index < spec.size else HOLE) for index in range(len(spec.pages)))
     words = {"hole": HOLE, "unwritten": UNWRITTEN, "zeroes": UNDIRTIED}
-    return tuple(Cell(words.get(state, f"d{index}")) for index, state in enumerate(spec.pages))
+    cells = tuple(Cell(words.get(state, f"d{index}")) for index, state in enumerate(spec.pages))
+    copies = [place for number, vma in enumerate(spec.vmas) if vma.private for place in private_cells(spec, number)]
+    return cells + (Cell(HOLE),) * (copies[-1] + 1 - len(cells)) if copies else cells
+
+
+def private_cells(spec: WorldSpec, number: int) -> range:
+    """Where the cells of a private mapping's own pages are, by index of the file: behind all files' pages.
+
+    A HOLE there is a page that has not been copied.
+    """
+    before = sum(vma.private for vma in spec.vmas[:number])
+    first = PAGES_MAX + before * len(spec.pages)
+    return range(first, first + len(spec.pages))
 
 
 Certainty = Literal[0, 1, 2]
@@ -198,6 +211,8 @@ class Behaviour:
         huge: may new folios be large, so that what happens to a page happens to those beside it, too?
         fills: which pages a fault at its page may bring in at once.
         writable: may its VMA, if it has one, be written to?
+        own: the cell of its VMA's own copy of its page; its page's in the file if the VMA is shared.
+        copies: where the cells of each private mapping are.
 
     ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
     among themselves they run one after the other.  One that ``removes`` takes pages out of the file.
@@ -216,6 +231,8 @@ class Behaviour:
     huge: bool = False
     fills: range = range(0)
     writable: bool = True
+    own: int = 0
+    copies: tuple[range, ...] = ()
 
     @classmethod
     def of_call(cls, spec: WorldSpec, task: Task, number: int, operation: Operation) -> Behaviour:
@@ -227,7 +244,12 @@ class Behaviour:
         writable = vma is None or spec.backing == "shmem" or spec.vmas[vma].writable
         tag = f"{task.name}.{number}"
         nr = 1 << spec.hpage_order
-        return cls(operation, task.number, tag, within, nr, pmds, spec.huge != "never", fills, writable)
+        own = 0 if index is None else index
+        if index is not None and vma is not None and spec.vmas[vma].private:
+            own = private_cells(spec, vma)[index]
+        copies = tuple(private_cells(spec, each) for each, one in enumerate(spec.vmas) if one.private)
+        huge = spec.huge != "never"
+        return cls(operation, task.number, tag, within, nr, pmds, huge, fills, writable, own, copies)
 
     @property
     def bit(self) -> int:

@@ -19,12 +19,13 @@ from collections.abc import Hashable, Sequence
 from typing import Final
 
 from pagecache.folio import ZERO, Folio
+from pagecache.mm import Vma
 from pagecache.operations import Operation, Result
 from pagecache.promises.explanation import automaton_of
-from pagecache.promises.file_spec import HOLE, HWPOISON, UNWRITTEN
+from pagecache.promises.file_spec import ANYTHING, HOLE, HWPOISON, UNWRITTEN
 from pagecache.promises.promise import Watcher
 from pagecache.step import Task
-from pagecache.world import World
+from pagecache.world import PAGES_MAX, World
 from pagecache.xarray import ValueEntry
 
 __all__ = ["SparseFileWatcher", "contents"]
@@ -38,7 +39,17 @@ def contents(world: World) -> tuple[str, ...]:
     For a moment in which nobody runs; it looks at whatever the slots point to, alive or not.  A page that is clean, and
     not as it is on the disk, is as good as lost: reclaim drops it.
     """
-    return tuple(_content(world, entry, index) for index, entry in enumerate(world.mapping.i_pages.slots))
+    pages = tuple(_content(world, entry, index) for index, entry in enumerate(world.mapping.i_pages.slots))
+    copies = [_copy(vma, index) for vma in world.vmas if vma.private for index in range(len(pages))]
+    return (*pages, *[HOLE] * (PAGES_MAX - len(pages)), *copies) if copies else pages
+
+
+def _copy(vma: Vma, index: int) -> str:
+    """What a private mapping has of its own at an index of the file."""
+    if not vma.alive:
+        return ANYTHING
+    folio = vma.mapped(index)
+    return _page(folio, index - folio.index) if folio is not None and folio.anon else HOLE
 
 
 def _content(world: World, entry: object, index: int) -> str:
@@ -112,12 +123,18 @@ class SparseFileWatcher(Watcher):
         if not differences:
             return None
         parts = [
-            f"index {index} holds {WORDS.get(found[index], found[index])} instead of {_either(possible)}"
+            f"{self._place(index)} holds {WORDS.get(found[index], found[index])} instead of {_either(possible)}"
             if index >= 0
             else f"i_size is {size} instead of {_either(possible)}"
             for index, possible in differences
         ]
         return f"in the end {', and '.join(parts)}{self._so_far()}"
+
+    def _place(self, index: int) -> str:
+        if index < PAGES_MAX:
+            return f"index {index}"
+        number, index = divmod(index - PAGES_MAX, len(self.world.spec.pages))
+        return f"what {[vma for vma in self.world.vmas if vma.private][number]} has of its own at index {index}"
 
     def key(self) -> Hashable:
         return self.state

@@ -1,6 +1,7 @@
 """References at the end of a run, when nobody holds one on the stack.
 
-Operations that wait for a userfaultfd hold none either: handle_userfault() sleeps without the folio.
+Operations that wait for a userfaultfd hold none of the file's either: handle_userfault() sleeps without the folio.  A
+store through a private mapping has the page with it already into which it is going to copy (do_cow_fault()).
 """
 
 from __future__ import annotations
@@ -48,6 +49,12 @@ def _pins(world: World, folio: Folio) -> int:
     return sum(other.pinned is folio for other in world.others)
 
 
+def _for_a_copy(world: World, folio: Folio) -> int:
+    """Is it what somebody who sleeps for a userfaultfd is going to copy into?"""
+    waiting = {index for vma in world.vmas if vma.private for _, index in vma.uffd_waiters}
+    return int(folio.anon and not folio.uptodate and folio.index in waiting)
+
+
 class ReferenceWatcher(Watcher):
     """Every reference is accounted for: one for each slot and one for each page-table entry.
 
@@ -74,7 +81,7 @@ class ReferenceWatcher(Watcher):
             if folio.mapcount != ptes:
                 return f"in the end the mapcount of {folio} is {folio.mapcount}, but {ptes} page-table entries map it"
             swap = _swap_slots(world, folio)
-            if folio.refcount != slots + ptes + swap + _pins(world, folio):
+            if folio.refcount != slots + ptes + swap + _pins(world, folio) + _for_a_copy(world, folio):
                 cached = f" and {swap} places of the swap cache" if swap else ""
                 return (
                     f"in the end {folio} has {folio.refcount} references, but is found in "
@@ -106,7 +113,7 @@ class LeakWatcher(Watcher):
                     f"but {users[number]} entries refer to it"
                 )
         for folio in self.world.memory.live():
-            if not any(found(self.world, folio) for found in (_slots, _ptes, _swap_slots, _pins)):
+            if not any(found(self.world, folio) for found in (_slots, _ptes, _swap_slots, _pins, _for_a_copy)):
                 return f"in the end {folio} is alive with {folio.refcount} references, but nothing points to it"
         for user in self.world.mapping.swap.users:
             return f"in the end {user} still has a reference to the swap device, which nobody can switch off"

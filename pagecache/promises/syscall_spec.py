@@ -192,6 +192,7 @@ class Truncating(Behaviour):
     looked at ``i_size`` before may fill a page again meanwhile; it is removed again.  A huge folio that
     cannot be split is zeroed in place (truncate_inode_partial_folio()).
     Pages before the new end are not touched.
+    Private copies of what is behind the new end go, too (``even_cows`` of unmap_mapping_range()).
     """
 
     __slots__ = ()
@@ -209,12 +210,17 @@ class Truncating(Behaviour):
             yield ("sweep",) if size <= moment.size else done(0), size, cell
 
     def span(self, phase: Phase) -> Sequence[int]:
-        return range(self.operation.size, PAGES_MAX) if phase == ("sweep",) else ()
+        if phase != ("sweep",):
+            return ()
+        behind = range(self.operation.size, PAGES_MAX)
+        return [*behind, *(place for copies in self.copies for place in copies[self.operation.size :])]
 
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
         del phase
         swept = cell.swept | self.bit
-        if cell.locker == NOBODY:
+        if index >= PAGES_MAX:
+            yield Cell(HOLE, NOBODY, swept)
+        elif cell.locker == NOBODY:
             yield Cell(HOLE, NOBODY, swept)
             if has_data(cell) and self.may_be_huge(index, moment):
                 yield Cell(ZEROES, NOBODY, swept)
@@ -241,6 +247,8 @@ class Punching(Behaviour):
     before the punch was published may fill a page again behind it (shmem_falloc_wait() is a courtesy).
     A huge folio is split first, and what it has behind the end of the file leaves the page cache then
     (__split_huge_page()).
+    Private copies stay; the zero page, with which UFFDIO_ZEROPAGE has filled a private mapping, is none
+    (should_zap_folio()).
     """
 
     __slots__ = ()
@@ -256,10 +264,16 @@ class Punching(Behaviour):
         return range(self.operation.start, self.operation.start + self.operation.length)
 
     def span(self, phase: Phase) -> Sequence[int]:
-        return range(PAGES_MAX) if phase == ("sweep",) else ()
+        if phase != ("sweep",):
+            return ()
+        return [*range(PAGES_MAX), *(copies[index] for copies in self.copies for index in self._punched())]
 
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
         del phase
+        if index >= PAGES_MAX:
+            content = HOLE if cell.content == UNDIRTIED else cell.content
+            yield Cell(content, NOBODY, cell.swept | self.bit)
+            return
         if cell.locker != NOBODY:
             return
         if index in self._punched():
@@ -276,7 +290,7 @@ class Punching(Behaviour):
 
     def settle(self, phase: Phase, index: int, cell: Cell) -> Cell | None:
         del phase
-        if index not in self._punched():
+        if index < PAGES_MAX and index not in self._punched():
             return cell
         return cell._replace(swept=cell.swept & ~self.bit) if cell.swept & self.bit else None
 

@@ -27,7 +27,7 @@ from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case, Program, TaskSpec
 
 SWAPPED = WorldSpec(("swapped", "swapped"), vmas=(VmaSpec(missing=True),), large=((0, 1),))
-MODES = (True, False, False, False, False, False)
+MODES = (True, False, False, False, False, False, False)
 
 
 def case(*operations: Operation | tuple[Operation, ...], world: WorldSpec = WorldSpec()) -> Case:  # noqa: B008 - a value

@@ -14,6 +14,7 @@ from mapping_mutants import MAPPING_MUTANTS
 from memory_failure_mutants import MEMORY_FAILURE_MUTANTS
 from migrate_mutants import MIGRATE_MUTANTS
 from mutant import Mutant
+from private_mutants import PRIVATE_MUTANTS
 from regular_mutants import REGULAR_MUTANTS
 from shmem_mutants import SHMEM_MUTANTS
 from shrinklist_mutants import SHRINKLIST_MUTANTS
@@ -33,6 +34,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *SWAP_MUTANTS,
     *MIGRATE_MUTANTS,
     *MEMORY_FAILURE_MUTANTS,
+    *PRIVATE_MUTANTS,
     *REGULAR_MUTANTS,
     *SHRINKLIST_MUTANTS,
 )

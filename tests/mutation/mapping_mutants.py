@@ -212,7 +212,7 @@ MAPPING_MUTANTS: Final = (
         "bound",
         """
 -    for index in range(first, last):
--        if index in vma.ptes and (drop_markers or vma.ptes[index].kind != MARKER_UFFD_WP):
+-        if index in vma.ptes and _should_zap(vma.ptes[index], drop_markers=drop_markers, even_cows=even_cows):
 +    for index in range(first, last - 1):
 +        if index in vma.ptes:
 """,

@@ -77,7 +77,7 @@ MEMORY_FAILURE_MUTANTS: Final = (
         """
 -    if folio.poisoned:
 +    if folio.poisoned and folio.lru:
-         # __do_fault(): VM_FAULT_HWPOISON.  (A clean page would be dropped and read again.)
+         # VM_FAULT_HWPOISON.  (A clean page would be dropped and read again.)
 """,
     ),
     Mutant(

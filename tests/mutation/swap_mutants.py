@@ -329,8 +329,8 @@ SWAP_MUTANTS: Final = (
      folio.uptodate = True
 -    folio.dirty = True
 @@
--    vma.ptes[index] = Pte(folio, write=True, dirty=True)  # the caller's reference becomes the mapping's
-+    vma.ptes[index] = Pte(folio, write=True)
+-    vma.ptes[index] = Pte(folio, write, dirty=True)
++    vma.ptes[index] = Pte(folio, write)
 """,
     ),
     Mutant(

@@ -6,6 +6,8 @@ unless fallocate() has reserved it, and older kernels do not collapse them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pagecache.operations import (
     EVENT,
     Collapse,
@@ -70,6 +72,10 @@ class SparseFile:
         self.collapses_large = collapses_large
         self.large = {(first, first + (1 << order)) for first, order in spec.large}
         self.fallocend = 0
+        self.own: dict[tuple[int, int], str] = {}
+        """By private mapping and index, what it has of its own there."""
+        self.zero_pages: set[tuple[int, int]] = set()
+        """Where that is the zero page."""
 
     def has_data(self, index: int) -> bool:
         return self.pages.get(index, RESERVED) != RESERVED
@@ -96,10 +102,12 @@ class SparseFile:
             case Truncate(size):
                 if size <= self.size and self.pages:
                     self.remove(size, self.end)
+                self.forget(place for place in self.own if place[1] >= size)
                 self.size = size
                 return 0
             case PunchHole(start, length):
                 self.remove(start, start + length)
+                self.forget(place for place in self.zero_pages if start <= place[1] < start + length)
                 return 0
             case Fallocate(start, length, keep_size):
                 for index in range(start, start + length):
@@ -151,14 +159,21 @@ class SparseFile:
             case UffdWriteProtect():
                 return "ENOENT"  # nothing is registered for WP events here
             case Mincore(index, vma):
-                return int(self.has_data(index)) if self.maps(vma, index) else "ENOMEM"
+                there = (vma, index) in self.own or self.has_data(index)
+                return int(there) if self.maps(vma, index) else "ENOMEM"
             case UffdRegister(vma, "missing") | UffdUnregister(vma):
                 self.missing[vma] = isinstance(operation, UffdRegister) and self.mapped[vma]
                 return 0 if self.mapped[vma] else "EINVAL"
             case Munmap(vma):
                 self.mapped[vma] = self.missing[vma] = False
+                self.forget(place for place in self.own if place[0] == vma)
                 return 0
         raise NotImplementedError(operation)
+
+    def forget(self, places: Iterable[tuple[int, int]]) -> None:
+        for place in sorted(places):
+            del self.own[place]
+            self.zero_pages.discard(place)
 
     def whole(self, index: int) -> range:
         """The pages of the folio, or of the swap entry, that has ``index``."""
@@ -289,6 +304,11 @@ class SparseFile:
     def access(self, operation: Operation, index: int, vma: int, tag: str) -> Result:
         if not self.maps(vma, index):
             return "SIGSEGV"
+        stores = isinstance(operation, Store | Poke)
+        if (vma, index) in self.own:
+            self.zero_pages -= {(vma, index)} if stores else set()
+            self.own[vma, index] = tag if stores else self.own[vma, index]
+            return 0 if stores else self.own[vma, index]
         if index >= self.size:
             return "SIGBUS"
         if index not in self.pages and self.missing[vma]:
@@ -296,12 +316,15 @@ class SparseFile:
         self.bring_in(index)
         if self.pages.get(index) == FAILED:
             return "SIGBUS"
-        if isinstance(operation, Store | Poke):
+        private = self.vmas[vma].private
+        if stores and not private:
             self.undirtied.discard(index)
         elif index not in self.pages:
             self.undirtied.add(index)
-        self.pages[index] = tag if isinstance(operation, Store | Poke) else self.content(index)
-        return 0 if isinstance(operation, Store | Poke) else self.pages[index]
+        self.pages[index] = tag if stores and not private else self.content(index)
+        if stores and private:
+            self.own[vma, index] = tag
+        return 0 if stores else self.pages[index]
 
     def go_on(self, index: int, vma: int) -> Result:
         if not self.missing[vma] or not self.maps(vma, index):
@@ -319,7 +342,13 @@ class SparseFile:
             return "ENOENT"
         if index >= self.size:
             return "EFAULT"
-        if index in self.pages:
+        if index in self.pages and not self.vmas[vma].private:
             return "EEXIST"
-        self.pages[index] = content
+        if not self.vmas[vma].private:
+            self.pages[index] = content
+            return 0
+        if (vma, index) in self.own:
+            return "EEXIST"
+        self.own[vma, index] = content
+        self.zero_pages |= {(vma, index)} if content == "0" else set()
         return 0

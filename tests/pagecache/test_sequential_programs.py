@@ -31,15 +31,18 @@ from pagecache.operations import (
     UffdContinue,
     UffdCopy,
     UffdRegister,
+    UffdZeropage,
     Write,
 )
 from pagecache.step import Task
-from pagecache.world import PAGE_STATES, VmaSpec, WorldSpec
+from pagecache.world import PAGE_STATES, VmaSpec, World, WorldSpec
 
 KERNELS = ["linux-6.4-mended", "linux-2026-mended"]
 """Today's do not return from a truncate into a large swap entry."""
 
 OF_ONE_FILE = [operation for operation in OPERATIONS if "shmem" in operation.backings and operation.files == 1]
+
+PRIVATELY = WorldSpec(("data", "hole"), vmas=(VmaSpec(private=True, missing=True),))
 
 FOUR = ("data", "hole", "unwritten", "hole")
 
@@ -52,7 +55,7 @@ def worlds(draw: st.DrawFn) -> WorldSpec:
     second = draw(st.integers(0, count - 1))
     vmas = (
         VmaSpec(end=count, missing=draw(st.booleans())),
-        VmaSpec("B", second, count, missing=draw(st.booleans())),
+        VmaSpec("B", second, count, missing=draw(st.booleans()), private=draw(st.booleans())),
     )
     even = range(0, count, 2)
     if order == 2 and set(pages[:4]) == {"data"} and draw(st.booleans()):
@@ -91,6 +94,12 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
     return {field.name: values[field.name] for field in fields(operation)}
 
 
+def own_pages(here: World) -> dict[tuple[int, int], str]:
+    """What the private mappings have that is not the file's."""
+    entries = ((vma, index, entry.folio) for vma in here.vmas for index, entry in vma.ptes.items())
+    return {(vma.number, n): folio.page_at(n) for vma, n, folio in entries if folio is not None and folio.anon}
+
+
 def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
     """Run a program against the page cache and the dictionary."""
     here, file = world(spec, kernel), SparseFile(spec, collapses_large=kernel == "linux-2026-mended")
@@ -104,9 +113,15 @@ def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
 
         if isinstance(operation, UffdContinue) and result == "EEXIST":
             result = 0  # the dictionary does not know what is mapped
+        if isinstance(operation, UffdCopy | UffdZeropage) and (result, expected) == ("EEXIST", 0):
+            assert spec.vmas[operation.vma].private
+            assert here.vmas[operation.vma].ptes[operation.index].folio is here.mapping.i_pages.slots[operation.index]
+            file.forget([(operation.vma, operation.index)])
+            result = 0
         assert result == expected or (isinstance(operation, Mincore) and file.swaps and result == 0), operation
         assert {n: page for n, page in enumerate(contents(here)) if page is not None} == file.pages, operation
         assert here.inode.i_size == file.size
+        assert own_pages(here) == file.own, operation
         assert (task.atomic, task.held) == (0, [])
         assert untidy(here) == [], operation
         if result == ASLEEP:
@@ -121,6 +136,8 @@ def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
 @example(program=(WorldSpec(("data", "hole")), (UffdRegister(), SeekHole(0), Touch(1), UffdCopy(1), Store(1), Load(1))))
 @example(program=(WorldSpec(("data", "data")), (Load(0), Collapse(0), Store(1), Munmap(), Write(0), Truncate(1))))
 @example(program=(WorldSpec(large=((0, 1),)), (Migrate(1), Truncate(1), Truncate(2), Read(1), Collapse(0))))
+@example(program=(PRIVATELY, (Load(0), Store(0), UffdZeropage(1), Store(1), PunchHole(0, 2), Collapse(0), Truncate(1))))
+@example(program=(PRIVATELY, (UffdZeropage(1), UffdCopy(0), PunchHole(0, 2), Load(0), Mincore(1), Write(0), Load(0))))
 @given(program=programs())
 def test_a_program_that_nobody_disturbs_sees_a_sparse_file(
     kernel: str, program: tuple[WorldSpec, tuple[Operation, ...]]

@@ -274,3 +274,15 @@ def test_some_mappings_have_fault_around() -> None:
 
     assert 0.01 < len(around) / len(vmas) < 0.1
     assert {vma.huge for vma in around} == {vma.writable for vma in around} == {False, True}
+
+
+def test_some_mappings_are_private_with_a_userfaultfd_of_any_mode() -> None:
+    vmas = [vma for value, _ in sample(3) for vma in value.world.vmas if vma.private]
+
+    assert {vma.huge for vma in vmas} == {False, True}
+    assert {"missing" if vma.missing else "minor" if vma.minor else "wp" if vma.wp else "" for vma in vmas} == {
+        "",
+        "missing",
+        "minor",
+        "wp",
+    }

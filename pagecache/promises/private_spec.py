@@ -1,0 +1,219 @@
+"""What loads, stores, pins, mincore and userfaultfd may do through a private mapping, action by action.
+
+A private mapping has cells of its own, one for each page of the file, see
+:func:`pagecache.promises.file_spec.private_cells`: a HOLE as long as the page has not been copied.  Through the mapping
+one sees the copy, which nobody else does; where there is none, the file.  Whoever stores where there is none finds the
+page as any fault does, copies what it holds, and stores then.
+
+Coarser than the kernel: an access looks at its copy first, and at the file some time later, if there is no copy; in the
+kernel one page-table entry says which of the two it is.
+
+See :mod:`pagecache.promises.file_spec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pagecache.operations import (
+    EVENT,
+    Load,
+    Mincore,
+    Operation,
+    PinWrite,
+    Poke,
+    Store,
+    Touch,
+    UffdCopy,
+    UffdZeropage,
+)
+from pagecache.promises.file_spec import (
+    ANY_ERROR,
+    FIRST,
+    HOLE,
+    HWPOISON,
+    NO,
+    NOBODY,
+    UNDIRTIED,
+    YES,
+    Behaviour,
+    Cell,
+    Moment,
+    Outcome,
+    Phase,
+    as_read,
+    done,
+    has_data,
+)
+from pagecache.promises.mapping_spec import Accessing, Looking
+
+__all__ = ["PRIVATE_BEHAVIOURS"]
+
+FILE: Final[Phase] = ("file",)
+"""There was no copy: the next look is at the file."""
+
+
+class AccessingPrivately(Accessing):
+    """A load or a store through a private mapping: do_read_fault(), do_cow_fault(), wp_page_copy().
+
+    Not atomic.  A copy is mapped with what the page held when it was copied; the store is another action.  Behind the
+    end of the file none is mapped any more, but by a fault that has looked at ``i_size`` before: as long as the
+    truncate has yet to come by ("unmap again to remove racily COWed private pages", shmem_setattr()), or where it could
+    only zero a huge page that somebody held, and has left it (truncate_inode_partial_folio()).
+    """
+
+    __slots__ = ()
+
+    def index(self, phase: Phase) -> int:
+        return self.own if phase == FIRST or phase[0] == "copied" else super().index(phase)
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        match phase:
+            case ("first",):
+                yield from self._at_the_copy(moment, cell)
+            case ("copied", str(content)):
+                yield from self._copying(content, moment, cell)
+            case _:
+                yield from self._at_the_file(phase, moment, cell)
+
+    def _at_the_copy(self, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        if not self.within or moment.mapped != YES:
+            yield done("SIGSEGV"), size, cell
+        if not self.within or moment.mapped == NO:
+            return
+        if cell.content == HOLE:
+            yield FILE, size, cell
+        elif isinstance(self.operation, Store | Poke):
+            yield done(0), size, cell._replace(content=self.tag)
+            if moment.wp != NO and isinstance(self.operation, Poke):
+                yield done(EVENT), size, cell
+            if moment.may_fail:
+                yield done("SIGBUS"), size, cell  # without memory to copy the zero page
+        else:
+            yield done(as_read(cell.content)), size, cell
+
+    def _copying(self, content: str, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        index = self.operation.index
+        fits = index < size or (moment.removing and not cell.swept) or self.may_be_huge(index, moment)
+        if cell.content == HOLE and fits:
+            yield FIRST, size, cell._replace(content=content)
+        else:
+            yield FIRST, size, cell
+        if moment.may_fail:
+            yield done("SIGBUS"), size, cell
+
+    def _at_the_file(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        stores = isinstance(self.operation, Store | Poke | PinWrite)
+        for following, next_size, left in super().act(FIRST if phase == FILE else phase, moment, cell):
+            if stores and following[0] == "done" and following[1] not in ("SIGBUS", "SIGSEGV", EVENT):
+                if has_data(cell) and cell.content != HWPOISON:
+                    yield ("copied", as_read(cell.content)), size, cell
+            else:
+                yield following, next_size, left
+        if cell.locker != self.task and phase != ("doomed",) and not (self.huge and phase == ("fault",)):
+            yield FIRST, size, cell  # somebody else has mapped a copy: the instruction is tried again
+
+
+class PinningPrivately(AccessingPrivately):
+    """A device writes into a private copy that is pinned, see :class:`pagecache.promises.mapping_spec.Pinning`."""
+
+    __slots__ = ()
+    operation: PinWrite  # type: ignore[assignment]
+
+    def index(self, phase: Phase) -> int:
+        return self.own if phase[0] in ("pinned", "lost") else super().index(phase)
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        match phase:
+            case ("pinned",):
+                if cell.content != HOLE:
+                    yield done(0), size, cell._replace(content=self.tag)
+                if moment.removing:
+                    yield ("lost",), size, cell
+                return
+            case ("lost",):
+                yield done(0), size, cell
+                return
+        for following, next_size, left in super().act(phase, moment, cell):
+            if following[0] != "done":
+                yield following, next_size, left
+            elif following[1] in ("SIGBUS", "SIGSEGV"):
+                yield done("EFAULT"), next_size, left
+            elif following[1] != EVENT:
+                yield ("pinned",), next_size, left
+
+
+class LookingPrivately(Looking):
+    """``mincore(2)`` of one page of a private mapping: what has a copy is in core."""
+
+    __slots__ = ()
+
+    def index(self, phase: Phase) -> int:
+        return self.own if phase == FIRST else super().index(phase)
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        if phase != FIRST:
+            yield from super().act(phase, moment, cell)
+            return
+        size = moment.size
+        if not self.within or moment.mapped != YES:
+            yield done("ENOMEM"), size, cell
+        if self.within and moment.mapped != NO:
+            yield (FILE if cell.content == HOLE else done(1)), size, cell
+
+
+class SupplyingPrivately(Behaviour):
+    """``UFFDIO_COPY`` and ``UFFDIO_ZEROPAGE`` of one page of a private mapping: mfill_atomic_pte_copy(), _zeropage().
+
+    Atomic, under the page-table lock: it is no matter what the file has there, unless that is mapped, or a PMD maps it,
+    which the file does not tell; nor does it tell where markers are, over which UFFDIO_ZEROPAGE maps nothing.
+    """
+
+    __slots__ = ()
+    operation: UffdCopy | UffdZeropage
+
+    def index(self, phase: Phase) -> int:
+        return self.own if phase == FIRST else super().index(phase)
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        if phase == FILE:
+            if has_data(cell):
+                yield done("EEXIST"), size, cell
+            return
+        if not self.within or moment.armed != YES or moment.mapped != YES:
+            yield done("ENOENT"), size, cell
+        if not self.within or NO in (moment.armed, moment.mapped):
+            return
+        if moment.may_fail:
+            yield done(ANY_ERROR), size, cell
+        if self.may_be_huge(self.operation.index, moment):
+            # A collapse takes the page table away, or sets a PMD, before or after it has looked for one.
+            yield done("EEXIST"), size, cell
+            yield done("EAGAIN"), size, cell
+        yield FILE, size, cell
+        zeroes = isinstance(self.operation, UffdZeropage)
+        if cell.content != HOLE or zeroes:
+            yield done("EEXIST"), size, cell
+        if self.operation.index >= size:
+            yield done("EFAULT"), size, cell
+        elif cell.content == HOLE:
+            yield done(0), size, Cell(UNDIRTIED if zeroes else self.tag, NOBODY, cell.swept)
+
+
+PRIVATE_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
+    Load: AccessingPrivately,
+    Store: AccessingPrivately,
+    Touch: AccessingPrivately,
+    Poke: AccessingPrivately,
+    PinWrite: PinningPrivately,
+    Mincore: LookingPrivately,
+    UffdCopy: SupplyingPrivately,
+    UffdZeropage: SupplyingPrivately,
+}
+"""What is different through a private mapping; UFFDIO_CONTINUE is about the file's page in any case."""
