@@ -64,6 +64,9 @@ from pagecache.history import (
     b50_pmd_that_is_moving,
     b51_split_while_mapped,
     b52_reserved_behind_the_end,
+    b53_first_copy_lost,
+    b54_copy_lost,
+    b55_copy_goes_to_the_file,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -126,6 +129,9 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b50_pmd_that_is_moving.BUG,
     b51_split_while_mapped.BUG,
     b52_reserved_behind_the_end.BUG,
+    b53_first_copy_lost.BUG,
+    b54_copy_lost.BUG,
+    b55_copy_goes_to_the_file.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}
