@@ -98,11 +98,12 @@ async def wp_page_copy(vmf: Vmf, folio: Folio | None, orig_pte: Pte) -> str:
         await pte_clear(vma, index)
         await flush_tlb_page(vma, index)
         await folio_add_lru(copy)
-        await step("set_pte_at", vma, index, copy, target=pte_target(index), writes=True, also=pte_changed(copy))
-        vma.ptes[index] = Pte(copy, write=True, dirty=True)
-        copy.mapcount += 1
         old = orig_pte.folio
         assert old is not None
+        changed = [*pte_changed(copy), *pte_changed(old)]
+        await step("set_pte_at", vma, index, copy, target=pte_target(index), writes=True, also=changed)
+        vma.ptes[index] = Pte(copy, write=True, dirty=True)
+        copy.mapcount += 1
         old.mapcount -= 1  # folio_remove_rmap_pte()
         if folio is None:
             drop_references(old, 1)

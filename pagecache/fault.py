@@ -17,7 +17,7 @@ from pagecache.folio import (
 from pagecache.huge_pmd import pmd_migration_entry_wait, split_huge_pmd
 from pagecache.inode import Inode
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma, migration_entry_wait, pte_clear, pte_under_lock
+from pagecache.mm import Vma, find_vma, looked_at_by_a_fault, migration_entry_wait, pte_clear, pte_under_lock
 from pagecache.pte import MARKER_UFFD_WP, ZERO_PAGE, Pte, pte_target, translate
 from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
@@ -54,7 +54,7 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
             elif folio.poisoned:
                 return "SIGBUS"  # a machine check: do_machine_check(), kill_me_maybe()
             return folio.page_at(index)
-        await down_read(vma.mm.mmap_lock)
+        await down_read(vma.mm.mmap_lock, also=looked_at_by_a_fault(vma, index))
         found = find_vma(vma)
         if found is None or (store is not None and not vma.vm_write):
             await up_read(vma.mm.mmap_lock)

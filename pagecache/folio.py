@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pagecache.locks import LOCK_ORDER
 from pagecache.step import KernelBug, Target, Task, UseAfterFree, Wait, step
-from pagecache.touched import PMDS
+from pagecache.touched import PMDS, SWAP_CACHE
 
 if TYPE_CHECKING:
     from pagecache.inode import AddressSpace
@@ -45,6 +45,7 @@ __all__ = [
     "folio_try_get",
     "folio_trylock",
     "folio_unlock",
+    "seen_in_its_slots",
     "unlock_and_put",
     "vm_bug_on_folio",
 ]
@@ -199,9 +200,14 @@ def _refcount(folio: Folio) -> Target:
     return ("refcount", folio.number)
 
 
-def _seen_in_its_slots(folio: Folio) -> list[tuple[Target, bool]]:
+def seen_in_its_slots(folio: Folio) -> list[tuple[Target, bool]]:
     """Who finds the folio in a slot, or as the only entry of a tree, looks at its flags in the same breath."""
     return [(("xa_head", 0), True), *((("slot", index), True) for index in range(folio.index, folio.next_index))]
+
+
+def _also_by_swap_entry(folio: Folio) -> list[tuple[Target, bool]]:
+    """Who finds the folio in the swap cache gets a reference in the same step, and knows its entry only."""
+    return [(SWAP_CACHE, False)] if folio.swap >= 0 else []
 
 
 def _trap(folio: Folio, what: str) -> None:
@@ -262,7 +268,7 @@ def drop_references(folio: Folio, refs: int) -> None:
 
 async def folio_ref_count(folio: Folio) -> int:
     """``folio_ref_count()``: a look; also at a folio that may be gone, as the scanner does."""
-    await step("folio_ref_count", folio, target=_refcount(folio))
+    await step("folio_ref_count", folio, target=_refcount(folio), also=_also_by_swap_entry(folio))
     return folio.refcount
 
 
@@ -273,7 +279,8 @@ async def folio_ref_freeze(folio: Folio, expected: int) -> bool:
     the folio spins.  "Think of keeping a folio refcount frozen to 0 as like holding a spinlock"
     (Hugh Dickins on v5 of the uptodate series, March 2023).
     """
-    current = await step("folio_ref_freeze", folio, expected, target=_refcount(folio), writes=True)
+    also = _also_by_swap_entry(folio)
+    current = await step("folio_ref_freeze", folio, expected, target=_refcount(folio), writes=True, also=also)
     _trap(folio, "folio_ref_freeze()")
     if folio.refcount != expected:
         return False
@@ -319,7 +326,8 @@ async def folio_lock(folio: Folio) -> None:
         ready=folio.is_unlocked,
         waits_for=folio.lock_waits_for,
         sleeps=True,
-        also=[(PMDS, False), (_refcount(folio), False)],  # who has it looks at the mapcount, without another step
+        # Who has it looks at the mapcount, and at the flags, without another step.
+        also=[(PMDS, False), (_refcount(folio), False), (_flags(folio), False), (("writeback", folio.number), False)],
     )
     _trap(folio, "folio_lock()")
     _hold(folio, current)
@@ -337,7 +345,8 @@ async def folio_trylock(folio: Folio) -> bool:
 
 async def folio_unlock(folio: Folio) -> None:
     """``folio_unlock()``."""
-    current = await step("folio_unlock", folio, target=_lock(folio), writes=True)
+    # Who has had it looks whether the memory has failed, without another step.
+    current = await step("folio_unlock", folio, target=_lock(folio), writes=True, also=[(_flags(folio), False)])
     _trap(folio, "folio_unlock()")
     vm_bug_on_folio(folio.locked_by is not current, folio, f"unlocked by {current}, who does not hold its lock")
     folio.locked_by = None
@@ -372,14 +381,14 @@ async def folio_test_uptodate(folio: Folio) -> bool:
 
 async def folio_mark_uptodate(folio: Folio) -> None:
     """``folio_mark_uptodate()``."""
-    await step("folio_mark_uptodate", folio, target=_flags(folio), writes=True, also=_seen_in_its_slots(folio))
+    await step("folio_mark_uptodate", folio, target=_flags(folio), writes=True, also=seen_in_its_slots(folio))
     _trap(folio, "folio_mark_uptodate()")
     folio.uptodate = True
 
 
 async def folio_isolate_lru(folio: Folio) -> bool:
     """``folio_isolate_lru()``: take the folio off its LRU list, with a reference; false if it is not on one."""
-    await step("folio_isolate_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
+    await step("folio_isolate_lru", folio, target=_refcount(folio), writes=True, also=seen_in_its_slots(folio))
     _trap(folio, "folio_isolate_lru()")
     if not folio.lru:
         return False
@@ -394,7 +403,7 @@ async def folio_putback_lru(folio: Folio) -> None:
     Raises:
         KernelBug: if it is on a list, as folio_add_lru().
     """
-    await step("folio_putback_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
+    await step("folio_putback_lru", folio, target=_refcount(folio), writes=True, also=seen_in_its_slots(folio))
     _trap(folio, "folio_putback_lru()")
     vm_bug_on_folio(folio.lru, folio, "put back to the LRU list that it is on")
     folio.lru = True
@@ -409,7 +418,7 @@ async def folio_add_lru(folio: Folio) -> None:
     Raises:
         KernelBug: if it is on a list (``VM_BUG_ON_FOLIO(folio_test_lru(folio), folio)``).
     """
-    await step("folio_add_lru", folio, target=_refcount(folio), writes=True, also=_seen_in_its_slots(folio))
+    await step("folio_add_lru", folio, target=_refcount(folio), writes=True, also=seen_in_its_slots(folio))
     _trap(folio, "folio_add_lru()")
     vm_bug_on_folio(folio.lru, folio, "added to the LRU list that it is on")
     folio.lru = True

@@ -19,7 +19,7 @@ from __future__ import annotations
 from pagecache.fault import handle_mm_fault
 from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_try_get, folio_unlock
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import Vma, find_vma
+from pagecache.mm import Vma, find_vma, looked_at_by_a_fault
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import UseAfterFree, step
@@ -101,7 +101,7 @@ async def pin_user_pages_fast(vma: Vma, index: int) -> Folio | None:
     if folio is not None:
         return folio
     while True:
-        await down_read(vma.mm.mmap_lock)
+        await down_read(vma.mm.mmap_lock, also=looked_at_by_a_fault(vma, index))
         found = find_vma(vma)
         if found is None or not vma.vm_write:
             await up_read(vma.mm.mmap_lock)
@@ -124,7 +124,7 @@ async def _follow_pmd_mask(vma: Vma, index: int) -> Folio | None:
     table = vma.table(index)
     if table.huge is None:
         return await _follow_page_pte(vma, index)
-    await spin_lock(vma.mm.pml)
+    await spin_lock(vma.mm.pml, also=[*looked_at_by_a_fault(vma, index), (("pmd", vma.number), True)])
     huge = table.huge
     if huge is None:
         await spin_unlock(vma.mm.pml)
@@ -142,7 +142,7 @@ async def _follow_page_pte(vma: Vma, index: int) -> Folio | None:
     table = vma.table(index)
     if not table.present:
         return None
-    await spin_lock(table.ptl)
+    await spin_lock(table.ptl, also=looked_at_by_a_fault(vma, index))
     entry = vma.ptes.get(index) if table.present else None
     folio = entry.folio if entry is not None and entry.write else None
     if folio is not None:

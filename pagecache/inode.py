@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 from pagecache.list_head import ListHead
 from pagecache.locks import RwSemaphore, SpinLock, WaitQueue, spin_lock, spin_unlock
 from pagecache.rwonce import READ_ONCE
-from pagecache.step import step
+from pagecache.step import Target, step
 from pagecache.swap_device import SwapDevice
 from pagecache.touched import NRPAGES, PMDS
 from pagecache.xarray import XArray
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pagecache.folio import Memory
     from pagecache.kernel import Kernel
     from pagecache.mm import Vma
@@ -151,9 +153,9 @@ class AddressSpace:
         self.kernel = kernel
 
 
-async def i_size_read(inode: Inode) -> int:
-    """``i_size_read()``, in pages."""
-    await step("i_size_read", target=("i_size", 0), also=[(PMDS, False)])
+async def i_size_read(inode: Inode, *, also: Sequence[tuple[Target, bool]] = ()) -> int:
+    """``i_size_read()``, in pages; ``also`` is touched behind it (see Step)."""
+    await step("i_size_read", target=("i_size", 0), also=[(PMDS, False), *also])
     return inode.i_size
 
 

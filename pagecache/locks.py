@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from pagecache.step import KernelBug, Step, Target, Task, Wait, step
-from pagecache.touched import PTES
+from pagecache.touched import PMDS, PTES
 
 __all__ = [
     "LOCK_ORDER",
@@ -150,8 +150,8 @@ class RwSemaphore:
         return Wait(f"the semaphore {self.name}", holders)
 
 
-async def down_read(sem: RwSemaphore) -> Task:
-    """``down_read()``: sleep until no writer holds it."""
+async def down_read(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = ()) -> Task:
+    """``down_read()``: sleep until no writer holds it; ``also`` is looked at behind it (see Step)."""
     current = await step(
         "down_read",
         sem,
@@ -160,7 +160,7 @@ async def down_read(sem: RwSemaphore) -> Task:
         ready=sem.may_read,
         waits_for=sem.waits_for,
         sleeps=True,
-        also=[(PTES, False)] if sem.target[0] == "i_mmap_rwsem" else (),
+        also=[(PTES, False), (PMDS, False), *also] if sem.target[0] == "i_mmap_rwsem" else also,
     )
     sem.readers.append(current)
     current.held.append(sem)
@@ -177,19 +177,26 @@ async def down_read_trylock(sem: RwSemaphore) -> bool:
     return True
 
 
-async def up_read(sem: RwSemaphore) -> None:
-    """``up_read()``."""
-    current = await step("up_read", sem, target=sem.target, writes=True)
+async def up_read(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = ()) -> None:
+    """``up_read()``; ``also`` is looked at behind it (see Step)."""
+    current = await step("up_read", sem, target=sem.target, writes=True, also=also)
     if current not in sem.readers:
         raise KernelBug(f"{current} released the semaphore {sem} for reading without holding it")
     sem.readers.remove(current)
     current.held.remove(sem)
 
 
-async def down_write(sem: RwSemaphore) -> Task:
-    """``down_write()``: sleep until nobody else holds it."""
+async def down_write(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = ()) -> Task:
+    """``down_write()``: sleep until nobody else holds it; ``also`` is looked at behind it (see Step)."""
     current = await step(
-        "down_write", sem, target=sem.target, writes=True, ready=sem.may_write, waits_for=sem.waits_for, sleeps=True
+        "down_write",
+        sem,
+        target=sem.target,
+        writes=True,
+        ready=sem.may_write,
+        waits_for=sem.waits_for,
+        sleeps=True,
+        also=also,
     )
     sem.writer = current
     current.held.append(sem)

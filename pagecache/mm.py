@@ -26,6 +26,7 @@ __all__ = [
     "Vma",
     "find_vma",
     "flush_tlb_page",
+    "looked_at_by_a_fault",
     "migration_entry_wait",
     "pmd_install",
     "pmdp_collapse_flush",
@@ -235,6 +236,11 @@ def pte_changed(folio: Folio | None) -> list[tuple[Target, bool]]:
     return changed
 
 
+def looked_at_by_a_fault(vma: Vma, index: int) -> list[tuple[Target, bool]]:
+    """What handle_mm_fault() begins with: the PMD, and the entry of the page."""
+    return [(pte_target(index), False), (("pmd", vma.number), False)]
+
+
 async def pte_clear(vma: Vma, index: int) -> Pte:
     """``ptep_get_and_clear()``: empty the entry, which is not none; under the page-table lock.  The TLB still has it.
 
@@ -337,7 +343,8 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
     It should be empty.  Whatever it still maps is forgotten, with the reference and the mapcount.  The page of
     entries is not freed here: see tlb_remove_table_sync_one() and pte_free_now().
     """
-    await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True)])
+    changed = [(PMDS, True), (PTES, True), *((pte_target(one), True) for one in vma.pmd_range(index))]
+    await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True, also=changed)
     table = vma.table(index)
     table.present = False
     for mapped in sorted(vma.ptes.keys() | vma.tlb.keys()):

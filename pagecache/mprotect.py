@@ -54,7 +54,7 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
             current = await pmd_install(vma, index, fails="ENOMEM")
             if current.failing:
                 return "ENOMEM"
-        await spin_lock(table.ptl)
+        await spin_lock(table.ptl, also=[(pte_target(index), True)])  # it looks at the TLB
         if table.present:
             break
         await spin_unlock(table.ptl)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagecache.folio import Folio, drop_references
+from pagecache.folio import Folio, drop_references, seen_in_its_slots
 from pagecache.huge_pmd import (
     pmd_mkclean,
     remove_migration_pmd,
@@ -15,6 +15,7 @@ from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import flush_tlb_page, pte_changed, pte_clear, pte_install_uffd_wp_if_needed, pte_under_lock
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
+from pagecache.touched import PTES
 
 __all__ = [
     "folio_mkclean",
@@ -52,7 +53,7 @@ async def try_to_unmap(
             if vma.mapped(index) is not folio:
                 continue
             table = vma.table(index)
-            await spin_lock(table.ptl)
+            await spin_lock(table.ptl, also=[(PTES, False)])
             if vma.mapped(index) is folio:
                 entry = await pte_clear(vma, index)
                 pte_install_uffd_wp_if_needed(vma, index, entry)
@@ -86,13 +87,13 @@ async def folio_mkclean(mapping: AddressSpace, folio: Folio) -> None:
             if vma.mapped(index) is not folio:
                 continue
             table = vma.table(index)
-            await spin_lock(table.ptl)
+            await spin_lock(table.ptl, also=[(PTES, False)])
             if vma.mapped(index) is folio and vma.ptes[index].write:
                 entry = await pte_clear(vma, index)
                 vma.ptes[index] = entry._replace(write=False, dirty=False)
                 await flush_tlb_page(vma, index)
             await spin_unlock(table.ptl)
-    await up_read(mapping.i_mmap_rwsem)
+    await up_read(mapping.i_mmap_rwsem, also=seen_in_its_slots(folio))  # who calls it makes the folio clean
 
 
 async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
@@ -112,7 +113,7 @@ async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
             if vma.mapped(index) is not folio:
                 continue
             table = vma.table(index)
-            await spin_lock(table.ptl)
+            await spin_lock(table.ptl, also=[(PTES, False)])
             if vma.mapped(index) is folio:
                 entry = await pte_clear(vma, index)
                 vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
@@ -137,9 +138,10 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
             if vma.migrating(index) is not src:
                 continue
             table = vma.table(index)
-            await spin_lock(table.ptl)
+            await spin_lock(table.ptl, also=[(PTES, False)])
             if vma.migrating(index) is src:
-                await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
+                changed = pte_changed(dst)
+                await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True, also=changed)
                 entry = pte_under_lock(vma, index)
                 vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
                 dst.refcount += 1

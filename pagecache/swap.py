@@ -19,6 +19,7 @@ from __future__ import annotations
 from pagecache.folio import Folio, Memory, __folio_set_locked, drop_references, folio_put, folio_unlock, vm_bug_on_folio
 from pagecache.step import KernelBug, Target, UseAfterFree, Wait, step
 from pagecache.swap_device import NOTHING, SwapDevice, SwapSlot
+from pagecache.touched import SWAP_CACHE
 
 __all__ = [
     "add_to_swap_cache",
@@ -44,7 +45,8 @@ async def folio_alloc_swap(swap: SwapDevice, order: int) -> int:
 
     Nobody else gets the slots until add_to_swap_cache(), which follows in the same step here.
     """
-    current = await step("folio_alloc_swap", target=("swap_map", 0), writes=True, fails="ENOSPC")
+    looked_at = [(target, False) for target in swap.targets()]
+    current = await step("folio_alloc_swap", target=("swap_map", 0), writes=True, fails="ENOSPC", also=looked_at)
     if current.failing or not swap.writeok:
         return -1
     nr = 1 << order
@@ -92,6 +94,7 @@ async def swap_cache_get_folio(swap: SwapDevice, entry: int) -> Folio | None:
         "swap_cache_get_folio",
         entry,
         target=swap.target(entry),
+        also=[(SWAP_CACHE, True)],
         ready=lambda: _is_settled(slot),
         waits_for=lambda: _frozen(slot),
         spins=True,
@@ -159,7 +162,8 @@ async def swap_cache_alloc_folio(swap: SwapDevice, memory: Memory, entry: int, o
         await folio_put(folio)
         return "", other
     add_to_swap_cache(swap, folio, entry)
-    await step("swap_readpage", folio, target=swap.target(entry), sleeps=True, also=[(("flags", folio.number), True)])
+    changed = [(("flags", folio.number), True), (("refcount", folio.number), True)]
+    await step("swap_readpage", folio, target=swap.target(entry), sleeps=True, also=changed)
     folio.pages = [one.content for one in slots]
     if NOTHING in folio.pages:
         raise KernelBug(f"swap slot {entry} is read, and was never written")

@@ -22,7 +22,7 @@ from pagecache.shmem import SGP_FALLOC, SGP_READ, SGP_WRITE
 from pagecache.step import step
 from pagecache.swap import swap_cache_get_folio
 from pagecache.swap_device import get_swap_device, put_swap_device
-from pagecache.touched import NRPAGES
+from pagecache.touched import NRPAGES, PMDS
 from pagecache.truncate import INFINITY
 from pagecache.xarray import Entry, ValueEntry
 from pagecache.zap import unmap_mapping_range, zap_page_range
@@ -320,7 +320,7 @@ async def shmem_fallocate(inode: Inode, start: int, length: int, *, keep_size: b
 async def do_munmap(vma: Vma) -> int:
     """``do_vmi_munmap()`` of a whole VMA: take it out, zap its page table, then forget it."""
     mm, mapping = vma.mm, vma.mapping
-    await down_write(mm.mmap_lock)
+    await down_write(mm.mmap_lock, also=[(PMDS, False)])
     found = find_vma(vma)
     if found is None:
         await up_write(mm.mmap_lock)

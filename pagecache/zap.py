@@ -7,8 +7,9 @@ from pagecache.huge_pmd import flush_pmd_tlb_range, split_huge_pmd, sync_with_fo
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import Vma, flush_tlb_page, pte_clear, pte_install_uffd_wp_if_needed
-from pagecache.pte import MARKER_UFFD_WP, ZERO_PAGE, Pte
+from pagecache.pte import MARKER_UFFD_WP, ZERO_PAGE, Pte, pte_target
 from pagecache.step import UseAfterFree, step
+from pagecache.touched import PMDS
 
 __all__ = ["unmap_mapping_folio", "unmap_mapping_range", "zap_page_range"]
 
@@ -81,7 +82,9 @@ async def _zap_pte_range(
     """
     table = vma.table(first)
     generation = table.generation
-    await spin_lock(table.ptl)
+    # Behind it we look at the TLB, and at the next page table.
+    behind = [(PMDS, False), *((pte_target(index), True) for index in range(first, last))]
+    await spin_lock(table.ptl, also=behind)
     if table.generation != generation:
         raise UseAfterFree(f"zap_pte_range() locks a page table of {vma} at index {first} that has been freed")
     for index in range(first, last):
@@ -96,7 +99,7 @@ async def _zap_pte_range(
     await spin_unlock(table.ptl)
     for index in range(first, last):
         if index in vma.tlb:
-            await flush_tlb_page(vma, index)
+            await flush_tlb_page(vma, index, also=behind)
 
 
 def _should_zap(entry: Pte, *, drop_markers: bool, even_cows: bool) -> bool:

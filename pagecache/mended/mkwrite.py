@@ -19,6 +19,7 @@ from pagecache.folio import Folio, folio_lock, folio_unlock
 from pagecache.inode import AddressSpace, i_size_read
 from pagecache.locks import down_read, up_read
 from pagecache.regular.backing import regular
+from pagecache.touched import PMDS
 
 __all__ = ["page_mkwrite"]
 
@@ -33,5 +34,5 @@ async def page_mkwrite(mapping: AddressSpace, folio: Folio, index: int) -> bool:
         await up_read(regular(mapping).invalidate_lock)
         return False
     folio.dirty = True
-    await up_read(regular(mapping).invalidate_lock)
+    await up_read(regular(mapping).invalidate_lock, also=[(PMDS, False)])  # finish_fault()
     return True

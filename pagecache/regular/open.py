@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_write, up_write
-from pagecache.regular.backing import filemap_nr_thps, get_write_access, put_write_access, regular
+from pagecache.regular.backing import WRITERS, filemap_nr_thps, get_write_access, regular
 from pagecache.regular.truncate import truncate_inode_pages
+from pagecache.step import step
 from pagecache.truncate import INFINITY
 from pagecache.zap import unmap_mapping_range
 
@@ -19,6 +20,7 @@ __all__ = ["close", "do_dentry_open", "open_for_write"]
 async def open_for_write(mapping: AddressSpace) -> int:
     """``open(O_WRONLY)``; another descriptor."""
     await mapping.kernel.do_dentry_open(mapping)
+    await step("fd_install", target=WRITERS, writes=True)
     regular(mapping).descriptors += 1
     return 0
 
@@ -40,8 +42,10 @@ async def do_dentry_open(mapping: AddressSpace) -> None:
 
 async def close(mapping: AddressSpace) -> int | str:
     """``close()`` of a descriptor that is open for writing; ``"EBADF"`` if there is none."""
-    if not regular(mapping).descriptors:
+    await step("put_write_access", target=WRITERS, writes=True)
+    file = regular(mapping)
+    if not file.descriptors:
         return "EBADF"
-    regular(mapping).descriptors -= 1
-    await put_write_access(mapping)
+    file.descriptors -= 1
+    file.i_writecount -= 1
     return 0

@@ -15,6 +15,7 @@ from pagecache.regular.add import filemap_add_folio
 from pagecache.regular.backing import read_folio, regular
 from pagecache.shmem import Vmf, alloc_folio
 from pagecache.step import step
+from pagecache.touched import PMDS
 from pagecache.xarray import Entry
 
 __all__ = ["filemap_fault", "filemap_lock_folio", "filemap_read", "grab_folio", "page_cache_sync_readahead"]
@@ -80,7 +81,7 @@ async def _filemap_create_folio(mapping: AddressSpace, index: int) -> tuple[str,
         error = "AOP_TRUNCATED_PAGE"
     elif not error:
         error = await read_folio(mapping, folio)
-    await up_read(regular(mapping).invalidate_lock)
+    await up_read(regular(mapping).invalidate_lock, also=[(PMDS, False)])  # finish_fault()
     if error:
         await folio_put(folio)
         return error, None

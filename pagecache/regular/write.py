@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagecache.folio import Folio, folio_lock, folio_mark_uptodate, folio_put, folio_unlock
+from pagecache.folio import Folio, folio_lock, folio_mark_uptodate, folio_put, folio_unlock, seen_in_its_slots
 from pagecache.inode import AddressSpace, Inode, i_size_read, i_size_write
 from pagecache.locks import down_write, up_write
 from pagecache.pte import pte_target
@@ -45,7 +45,8 @@ async def generic_file_write(inode: Inode, index: int, content: str) -> int | st
         await up_write(inode.i_rwsem)
         return error
     await folio_wait_writeback(folio)
-    await step("copy_folio_from_iter", folio, target=pte_target(index), writes=True)
+    changed = seen_in_its_slots(folio)  # it is dirty afterwards
+    await step("copy_folio_from_iter", folio, target=pte_target(index), writes=True, also=changed)
     folio.set_page_at(index, content)
     if not folio.uptodate:
         await folio_mark_uptodate(folio)
@@ -74,7 +75,8 @@ async def writeback(mapping: AddressSpace, index: int) -> None:
         await folio_wait_writeback(folio)
     begun = folio.mapping is mapping and folio.dirty
     if begun:
-        size = await i_size_read(mapping.host)
+        # Where nothing maps it, it is clean without another step.
+        size = await i_size_read(mapping.host, also=[(("refcount", folio.number), False), *seen_in_its_slots(folio)])
         await folio_clear_dirty_for_io(mapping, folio)
         # "The page straddles i_size" is left out; behind it there is nothing to be written.
         begun = folio.index < size

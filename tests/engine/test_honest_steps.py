@@ -22,43 +22,88 @@ from fuzz.subject import Subject
 from pagecache.history import EVERY_KERNEL, Focus
 from pagecache.operations import (
     CloseFile,
+    CloseWrite,
     Collapse,
     Fallocate,
     Load,
+    MemoryFailure,
     Migrate,
     Mincore,
     Munmap,
+    OpenWrite,
+    PageOut,
     PinWrite,
+    Poke,
     PunchHole,
     Read,
     Shrink,
     Split,
     Store,
+    Swapoff,
+    Touch,
     Truncate,
+    UffdContinue,
+    UffdCopy,
+    UffdRegister,
+    UffdUnregister,
     UffdWriteProtect,
+    UffdZeropage,
+    Write,
+    Writeback,
 )
 from strategies.case import Case
 from strategies.cases import focused, swarmed
 
 SWAPS = 500
+MANY = 5_000
 WALKS = 3
 SWAPS_OF_A_WALK = 6
 
-HUGE = Focus(
-    (Collapse, Load, Mincore, Migrate, Munmap, PinWrite, Read, Split, Store, Truncate, UffdWriteProtect),
-    {
-        "vma.huge": (True,),
-        "vma.wp": (True, False),
-        "vma.missing": (False,),
-        "pages": ("data",),
-        "hpage_order": (1,),
-    },
-)
+TWO_PAGES = {"hpage_order": (1,), "pages": ("data", "hole")}
 
-FILES = Focus(
-    (CloseFile, Shrink, Load, Store, Fallocate, PunchHole, Truncate),
-    {"huge": ("always",), "pages": ("hole",), "others": (("pinned", "idle"), ("idle", "pinned", "idle"))},
-)
+FOCI = {
+    "huge pages that are mapped by PMDs": Focus(
+        (Collapse, Load, Mincore, Migrate, Munmap, PinWrite, Read, Split, Store, Truncate, UffdWriteProtect),
+        {
+            "vma.huge": (True,),
+            "vma.wp": (True, False),
+            "vma.missing": (False,),
+            "pages": ("data",),
+            "hpage_order": (1,),
+        },
+    ),
+    "page tables": Focus(
+        (Collapse, Load, Munmap, PunchHole, Store, Truncate), {"vmas": (1, 2), "vma.huge": (False,), **TWO_PAGES}
+    ),
+    "private mappings": Focus(
+        (Collapse, Load, Store, PinWrite, Mincore, PunchHole, Truncate, UffdCopy, UffdZeropage, UffdWriteProtect),
+        {"vma.private": (True,), "vma.huge": (False, True), "vma.missing": (True, False), **TWO_PAGES},
+    ),
+    "missing pages": Focus(
+        (Collapse, Load, Poke, PunchHole, Touch, UffdContinue, UffdCopy, UffdRegister, UffdUnregister, UffdZeropage),
+        {"vma.missing": (True, False), **TWO_PAGES},
+    ),
+    "write protection": Focus(
+        (Collapse, Load, Migrate, PageOut, PunchHole, Store, Truncate, UffdWriteProtect),
+        {"vma.wp": (True,), "vma.missing": (False,), "pages": ("data",), "hpage_order": (1,)},
+    ),
+    "swap": Focus(
+        (Collapse, Load, MemoryFailure, Migrate, PageOut, Read, Swapoff, Truncate, Write),
+        {"pages": ("data", "swapped"), "hpage_order": (1,)},
+    ),
+    "large folios": Focus(
+        (Collapse, Fallocate, Load, MemoryFailure, Migrate, PageOut, PunchHole, Read, Split, Truncate, Write),
+        {"huge": ("always", "sizes"), "pages": ("data", "hole"), "hpage_order": (1, 2)},
+    ),
+    "regular files": Focus(
+        (CloseWrite, Collapse, Load, Munmap, OpenWrite, PageOut, PinWrite, Read, Store, Truncate, Write, Writeback),
+        {"backing": ("file",), "vma.writable": (True, False), "hpage_order": (1,)},
+    ),
+    "several files": Focus(
+        (CloseFile, Shrink, Load, Store, Fallocate, PunchHole, Truncate),
+        {"huge": ("always",), "pages": ("hole",), "others": (("pinned", "idle"), ("idle", "pinned", "idle"))},
+    ),
+}
 
 Make = Callable[[], Execution]
 
@@ -119,11 +164,11 @@ def swapped(make: Make, before: Sequence[int], fingerprinter: Fingerprinter, ran
     return independent
 
 
-def swap_steps(kernel: str, draw: Callable[[], Case], random: Random) -> None:
-    """Swap SWAPS times in runs of random cases."""
+def swap_steps(kernel: str, draw: Callable[[], Case], random: Random, wanted: int = SWAPS) -> None:
+    """Swap so many times in runs of random cases."""
     subject = Subject(EVERY_KERNEL[kernel], ())
     swaps = 0
-    while swaps < SWAPS:
+    while swaps < wanted:
         case = draw()
         if len(case.program.tasks) < 2:
             continue
@@ -146,15 +191,17 @@ def test_steps_name_all_that_they_touch(kernel: str) -> None:
     swap_steps(kernel, lambda: swarmed(RandomDraw(random), kernel), random)
 
 
-@pytest.mark.parametrize("kernel", ["linux-6.2", "linux-2026-mended"])
-def test_so_do_those_about_huge_pages_that_are_mapped_by_pmds(kernel: str) -> None:
-    random = Random(len(kernel))
+@pytest.mark.parametrize("name", FOCI)
+def test_so_do_those_about(name: str) -> None:
+    random = Random(len(name))
 
-    swap_steps(kernel, lambda: focused(RandomDraw(random), kernel, HUGE), random)
+    swap_steps("linux-2026-mended", lambda: focused(RandomDraw(random), "linux-2026-mended", FOCI[name]), random)
 
 
-@pytest.mark.parametrize("kernel", ["linux-6.4-mended", "b38-put-while-on-our-list"])
-def test_so_do_those_about_several_files(kernel: str) -> None:
-    random = Random(len(kernel))
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["linux-6.2", "linux-6.4-mended", "linux-2026", "b38-put-while-on-our-list"])
+@pytest.mark.parametrize("name", FOCI)
+def test_ten_times_as_often(kernel: str, name: str) -> None:
+    random = Random(len(name))
 
-    swap_steps(kernel, lambda: focused(RandomDraw(random), kernel, FILES), random)
+    swap_steps(kernel, lambda: focused(RandomDraw(random), kernel, FOCI[name]), random, MANY)

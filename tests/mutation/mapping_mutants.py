@@ -144,7 +144,7 @@ MAPPING_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
--            await spin_lock(table.ptl)
+-            await spin_lock(table.ptl, also=[(PTES, False)])
              if vma.mapped(index) is folio:
                  entry = await pte_clear(vma, index)
                  pte_install_uffd_wp_if_needed(vma, index, entry)
@@ -202,7 +202,7 @@ MAPPING_MUTANTS: Final = (
         "order",
         """
 -        if index in vma.tlb:
--            await flush_tlb_page(vma, index)
+-            await flush_tlb_page(vma, index, also=behind)
 +        await step("flush_tlb_page", vma, index)
 """,
     ),

@@ -44,10 +44,11 @@ MIGRATE_MUTANTS: Final = (
         "rmap.py",
         "recheck",
         """
-             await spin_lock(table.ptl)
+             await spin_lock(table.ptl, also=[(PTES, False)])
 -            if vma.migrating(index) is src:
 +            if vma.mapping is mapping:
-                 await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True)
+                 changed = pte_changed(dst)
+                 await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True, also=changed)
 -                entry = pte_under_lock(vma, index)
 +                entry = vma.ptes.get(index, Pte(None, write=True))
 """,
