@@ -446,7 +446,8 @@ async def copy_mc_highpage(to: Folio, offset: int, source: Folio, index: int | N
         Whether the source could be read; false stands for memory that has failed.
     """
     index = source.index if index is None else index
-    current = await step("copy_mc_highpage", to, offset, source, target=("page", index), fails="EHWPOISON")
+    failed = [(_flags(source), False)]
+    current = await step("copy_mc_highpage", to, offset, source, target=("page", index), fails="EHWPOISON", also=failed)
     _trap(source, "copy_mc_highpage()")
     if current.failing or source.poisoned:
         return False
