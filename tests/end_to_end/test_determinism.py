@@ -48,7 +48,7 @@ def replay(path: Path, times: int) -> None:
 
 @entries
 def test_an_entry_replays_the_same_way(path: Path) -> None:
-    replay(path, times=20)
+    replay(path, times=5)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from pagecache.promises.linearizable import contents
 from strategies.case import Case
 from strategies.cases import swarmed
 
-PROGRAMS = 10
+PROGRAMS = 5
 MANY = 100
 STATES_MAX = 400
 RUNS_MAX = 500

@@ -54,7 +54,7 @@ from pagecache.operations import (
 from strategies.case import Case
 from strategies.cases import focused, swarmed
 
-SWAPS = 500
+SWAPS = 250
 MANY = 5_000
 WALKS = 3
 SWAPS_OF_A_WALK = 6

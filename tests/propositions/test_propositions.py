@@ -21,7 +21,9 @@ def questions() -> Iterator[Any]:
         for number, question in enumerate(proposition.questions):
             for kernel in question.kernels:
                 name = kernel if isinstance(kernel, str) else kernel.name
-                large = len(question.threads) > 2 or len(question.world.pages) > 2
+                large = (
+                    len(question.threads) > 2 or len(question.world.pages) > 2 or sum(map(len, question.threads)) > 3
+                )
                 marks = [pytest.mark.slow] if large and question.expected is Word.NEVER else []
                 yield pytest.param(question, kernel, id=f"{proposition.name}.{number}-{name}", marks=marks)
 
