@@ -74,8 +74,8 @@ async def wp_page_copy(vmf: Vmf, folio: Folio | None, orig_pte: Pte) -> str:
 
      1. Allocate and copy.
      2. Take the page-table lock; is it still the same entry?
-     3. "Clear the pte entry and flush it first, before updating the pte with the new entry, to keep TLBs on different
-        CPUs in sync."
+     3. Clear the entry, flush the TLB, and only then set the new one, lest one CPU still read the old page when another
+        has written to the new one.
 
     Args:
         vmf: the fault.

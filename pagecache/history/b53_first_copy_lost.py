@@ -7,11 +7,10 @@ been freed.
  2. UFFDIO_COPY: prepares the anon_vma, and maps the first page of the mapping's own.
  3. collapse: gets the mmap_lock, and frees the page table.
 
-Mistake: "that vma->anon_vma check is racy: it can be set up after the check but before we took mmap_lock by the fault
-path. But page lock would prevent establishing any new ptes of the page, so we are safe", said the comment: but
-UFFDIO_COPY into a private mapping takes no page lock, and neighbours are merged with the anon_vma that they have.  Fix:
-023f47a8250c ("mm/khugepaged: fix ->anon_vma race"), by Jann Horn, who had the merging in mind: look again under the
-mmap_lock.
+Mistake: the comment knew that the check is racy, and trusted the page lock to keep new entries off, which it does as
+far as faults go: but UFFDIO_COPY into a private mapping takes no page lock, and a neighbour that is merged brings the
+anon_vma that it has.  Fix: 023f47a8250c ("mm/khugepaged: fix ->anon_vma race"), by Jann Horn, who had the merging in
+mind: look again under the mmap_lock.
 """
 
 from __future__ import annotations

@@ -6,11 +6,10 @@ Symptom: the page is lost ("BUG: Bad rss-counter state"), and the mapping shows 
  2. UFFDIO_COPY: maps a page of a private mapping's own.
  3. collapse: takes the PMD lock and the page-table lock, and removes the page table, with the page.
 
-Mistake: "Huge page lock is still held, so page table must remain empty", but "userfaultfd's mfill_atomic_pte() on
-a private VMA inserts a valid as-if-COWed PTE without even looking up page cache".  It came when the mmap_lock was held
-for reading only (1043173eb5eb, 6.6-rc1).  Fix: a98460494b16 ("mm/khugepaged: fix collapse_pte_mapped_thp() versus
-uffd"), by Hugh Dickins; Jann Horn had shown it: there the PMD lock is taken first, so that the page-table lock need not
-be dropped.
+Mistake: the lock of the huge page was to keep the page table empty, but UFFDIO_COPY into a private mapping does not
+ask for the page of the file.  It came when the mmap_lock was held for reading only (1043173eb5eb, 6.6-rc1).  Fix:
+a98460494b16 ("mm/khugepaged: fix collapse_pte_mapped_thp() versus uffd"), by Hugh Dickins; Jann Horn had shown it:
+there the PMD lock is taken first, so that the page-table lock need not be dropped.
 """
 
 from __future__ import annotations

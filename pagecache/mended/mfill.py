@@ -5,11 +5,10 @@
  3. L: a load by way of the TLB still reads the page of the file.
  4. K: try_to_unmap_flush().
 
-Who comes between 1 and 4 has to flush, under the page-table lock: "This must be called under the PTL so that an access
-to tlb_flush_batched that is potentially a 'reclaim vs mprotect/munmap/etc' race will synchronise via the PTL", says
-flush_tlb_batched_pending(), which mprotect(), munmap(), mremap() and madvise() call.  Who maps a page of the file again
-need not care, since it has the folio lock, and what the TLB leads to holds the same.  But UFFDIO_COPY brings another
-content, and takes no folio lock.
+Who comes between 1 and 4 has to flush, under the page-table lock: that is what flush_tlb_batched_pending() is for,
+which mprotect(), munmap(), mremap() and madvise() call.  Who maps a page of the file again need not care, since it
+has the folio lock, and what the TLB leads to holds the same.  But UFFDIO_COPY brings another content, and takes no
+folio lock.
 """
 
 from __future__ import annotations
