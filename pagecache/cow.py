@@ -17,6 +17,7 @@ from pagecache.mm import Vma, flush_tlb_page, pte_changed, pte_clear
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf, alloc_folio
 from pagecache.step import step
+from pagecache.touched import PMDS
 
 __all__ = ["alloc_anon_folio", "anon_vma_prepare", "has_anon_vma", "new_zero_page", "wp_page_copy"]
 
@@ -42,7 +43,7 @@ async def has_anon_vma(vma: Vma) -> bool:
     """``READ_ONCE(vma->anon_vma)``: may there be private copies?  Without the mmap_lock the answer is out of date."""
     if not vma.private:
         return False
-    await step("anon_vma", vma, target=("anon_vma", vma.number))
+    await step("anon_vma", vma, target=("anon_vma", vma.number), also=[(PMDS, False)])
     return vma.anon_vma
 
 

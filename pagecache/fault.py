@@ -46,7 +46,9 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
         return "SIGSEGV"
     while True:
         # Load or store, translation included: a TLB entry may outlive the page table's.
-        await step("load" if store is None else "store", vma, index, target=pte_target(index), writes=store is not None)
+        call, stores = ("load", False) if store is None else ("store", True)
+        makes_dirty = [(("pmd", vma.number), True)] if stores and vma.huge else ()
+        await step(call, vma, index, target=pte_target(index), writes=stores, also=makes_dirty)
         folio = translate(vma, index, write=store is not None)
         if folio is not None:
             if store is not None:

@@ -302,6 +302,11 @@ def _lock(folio: Folio) -> Target:
     return ("folio_lock", folio.number)
 
 
+def _looked_at_by_its_owner(folio: Folio) -> list[tuple[Target, bool]]:
+    """Who has the lock looks at the mapcount, at the flags, and whether it is mapped, without another step."""
+    return [(PMDS, False), (_refcount(folio), False), (_flags(folio), False), (("writeback", folio.number), False)]
+
+
 def _hold(folio: Folio, current: Task) -> None:
     folio.locked_by = current
     current.held.append(folio)
@@ -326,8 +331,7 @@ async def folio_lock(folio: Folio) -> None:
         ready=folio.is_unlocked,
         waits_for=folio.lock_waits_for,
         sleeps=True,
-        # Who has it looks at the mapcount, and at the flags, without another step.
-        also=[(PMDS, False), (_refcount(folio), False), (_flags(folio), False), (("writeback", folio.number), False)],
+        also=_looked_at_by_its_owner(folio),
     )
     _trap(folio, "folio_lock()")
     _hold(folio, current)
@@ -335,7 +339,7 @@ async def folio_lock(folio: Folio) -> None:
 
 async def folio_trylock(folio: Folio) -> bool:
     """``folio_trylock()``: hold the lock if it is free, never wait.  Returns whether it is held now."""
-    current = await step("folio_trylock", folio, target=_lock(folio), writes=True, also=[(_refcount(folio), False)])
+    current = await step("folio_trylock", folio, target=_lock(folio), writes=True, also=_looked_at_by_its_owner(folio))
     _trap(folio, "folio_trylock()")
     if folio.locked_by is not None:
         return False

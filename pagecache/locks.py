@@ -196,16 +196,20 @@ async def down_write(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = 
         ready=sem.may_write,
         waits_for=sem.waits_for,
         sleeps=True,
-        also=also,
+        also=[(PTES, False), (PMDS, False), *also] if sem.target[0] == "i_mmap_rwsem" else also,
     )
     sem.writer = current
     current.held.append(sem)
     return current
 
 
-async def down_write_trylock(sem: RwSemaphore) -> bool:
-    """``down_write_trylock()``: hold it if nobody does, never wait.  Returns whether it is held now."""
-    current = await step("down_write_trylock", sem, target=sem.target, writes=True)
+async def down_write_trylock(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = ()) -> bool:
+    """``down_write_trylock()``: hold it if nobody does, never wait; ``also`` is looked at behind it (see Step).
+
+    Returns:
+        Whether it is held now.
+    """
+    current = await step("down_write_trylock", sem, target=sem.target, writes=True, also=also)
     if not sem.may_write():
         return False
     sem.writer = current
@@ -213,9 +217,9 @@ async def down_write_trylock(sem: RwSemaphore) -> bool:
     return True
 
 
-async def up_write(sem: RwSemaphore) -> None:
-    """``up_write()``."""
-    current = await step("up_write", sem, target=sem.target, writes=True)
+async def up_write(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = ()) -> None:
+    """``up_write()``; ``also`` is looked at behind it (see Step)."""
+    current = await step("up_write", sem, target=sem.target, writes=True, also=also)
     if sem.writer is not current:
         raise KernelBug(f"{current} released the semaphore {sem}, held for writing by {sem.writer}")
     sem.writer = None

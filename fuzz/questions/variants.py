@@ -98,7 +98,7 @@ RETRACTS_NO_ARMED_TABLES: Final = Variant(  # P17
     """
 +        if vma.uffd_missing:
 +            continue
-         locked = await down_write_trylock(vma.mm.mmap_lock)
+         locked = await down_write_trylock(vma.mm.mmap_lock, also=[(PMDS, False)])
 """,
     member="retract_page_tables",
     of="linux-6.2",

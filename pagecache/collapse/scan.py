@@ -30,6 +30,7 @@ from pagecache.locks import (
 from pagecache.mm import Mm, Vma, pmdp_collapse_flush, pte_free_now, tlb_remove_table_sync_one
 from pagecache.shmem import alloc_folio
 from pagecache.step import step
+from pagecache.touched import PMDS
 from pagecache.xarray import (
     ValueEntry,
     XaState,
@@ -274,7 +275,7 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
         has_copies = await has_anon_vma(vma)
         if has_copies or vma.start > start or vma.end < end or not vma.table(start).present:
             continue
-        locked = await down_write_trylock(vma.mm.mmap_lock)
+        locked = await down_write_trylock(vma.mm.mmap_lock, also=[(PMDS, False)])
         if not locked:
             continue
         has_copies = await has_anon_vma(vma)
@@ -282,7 +283,7 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
             await pmdp_collapse_flush(vma, start)
             await tlb_remove_table_sync_one(vma.mm)
             await pte_free_now(vma, start)
-        await up_write(vma.mm.mmap_lock)
+        await up_write(vma.mm.mmap_lock, also=[(PMDS, False)])  # of the next VMA
     await up_write(mapping.i_mmap_rwsem)
 
 
@@ -322,5 +323,5 @@ async def file_backed_vma_is_retractable(vma: Vma) -> bool:
     has_copies = await has_anon_vma(vma)
     if has_copies:
         return False
-    await step("userfaultfd_wp", vma, target=("vm_flags", vma.number))
+    await step("userfaultfd_wp", vma, target=("vm_flags", vma.number), also=[(PMDS, False)])
     return not vma.uffd_wp

@@ -25,6 +25,7 @@ from pagecache.locks import (
 )
 from pagecache.mm import pmdp_collapse_flush, pte_free_now
 from pagecache.operations import Collapse, PinWrite
+from pagecache.touched import PMDS
 from pagecache.world import VmaSpec, WorldSpec
 
 
@@ -42,14 +43,14 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
         has_copies = await has_anon_vma(vma)
         if has_copies or vma.start > start or vma.end < end or not vma.table(start).present:
             continue
-        locked = await down_write_trylock(vma.mm.mmap_lock)
+        locked = await down_write_trylock(vma.mm.mmap_lock, also=[(PMDS, False)])
         if not locked:
             continue
         has_copies = await has_anon_vma(vma)
         if not (has_copies or vma.uffd_wp):
             await pmdp_collapse_flush(vma, start)
             await pte_free_now(vma, start)
-        await up_write(vma.mm.mmap_lock)
+        await up_write(vma.mm.mmap_lock, also=[(PMDS, False)])  # of the next VMA
     await up_write(mapping.i_mmap_rwsem)
 
 

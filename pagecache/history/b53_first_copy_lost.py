@@ -24,6 +24,7 @@ from pagecache.kernels import LINUX_6_4_MENDED
 from pagecache.locks import down_write, down_write_trylock, up_write
 from pagecache.mm import pmdp_collapse_flush, pte_free_now, tlb_remove_table_sync_one
 from pagecache.operations import Collapse, Load, UffdCopy
+from pagecache.touched import PMDS
 
 
 async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
@@ -39,14 +40,14 @@ async def retract_page_tables_4_8(mapping: AddressSpace, start: int) -> None:
         has_copies = await has_anon_vma(vma)
         if has_copies or vma.start > start or vma.end < end or not vma.table(start).present:
             continue
-        locked = await down_write_trylock(vma.mm.mmap_lock)
+        locked = await down_write_trylock(vma.mm.mmap_lock, also=[(PMDS, False)])
         if not locked:
             continue
         if not vma.uffd_wp:
             await pmdp_collapse_flush(vma, start)
             await tlb_remove_table_sync_one(vma.mm)
             await pte_free_now(vma, start)
-        await up_write(vma.mm.mmap_lock)
+        await up_write(vma.mm.mmap_lock, also=[(PMDS, False)])  # of the next VMA
     await up_write(mapping.i_mmap_rwsem)
 
 

@@ -102,7 +102,8 @@ async def folio_clear_dirty_for_io(mapping: AddressSpace, folio: Folio) -> None:
 
 async def _folio_start_writeback(folio: Folio) -> None:
     """``folio_start_writeback()`` of a locked folio."""
-    current = await step("folio_start_writeback", folio, target=("writeback", folio.number), writes=True)
+    seen = seen_in_its_slots(folio)
+    current = await step("folio_start_writeback", folio, target=("writeback", folio.number), writes=True, also=seen)
     folio.writeback = current
 
 
@@ -113,7 +114,8 @@ async def folio_end_writeback(folio: Folio) -> None:
         UseAfterFree: if the folio has been freed meanwhile.
         KernelBug: if it was not under write-back.
     """
-    await step("folio_end_writeback", folio, target=("writeback", folio.number), writes=True)
+    seen = seen_in_its_slots(folio)
+    await step("folio_end_writeback", folio, target=("writeback", folio.number), writes=True, also=seen)
     if folio.freed:
         raise UseAfterFree(f"folio_end_writeback() of {folio} after it had been freed")
     if folio.writeback is None:

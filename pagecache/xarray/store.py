@@ -65,26 +65,26 @@ async def xas_store(xas: XaState, entry: Entry) -> Entry:
         KernelBug: if the ``xa_lock`` is not held, or the cursor's node was freed since it came there.
     """
     done = 0
+    # Behind it is looked at other slots, under the same lock.
+    also = [*STORED, *((("slot", index), False) for index in range(xas.xa.nr_slots))]
     if entry is None:
         # Announced with the cursor's index, which is that of the first slot but in the middle of an entry.
-        current = await step("xas_store", xas.index, None, target=("slot", xas.index), writes=True, also=STORED)
+        current = await step("xas_store", xas.index, None, target=("slot", xas.index), writes=True, also=also)
         must_hold(xas, current, "xas_store()")
         plan = _plan(xas, None, failing=False)
         for write in plan.writes[:1]:
             _write(xas, write, current)
         done = 1
     else:
-        current = await step("xas_create", xas.index, fails="ENOMEM", also=STORED)
+        current = await step("xas_create", xas.index, fails="ENOMEM", also=also)
         must_hold(xas, current, "xas_store()")
         plan = _plan(xas, entry, failing=current.failing)
     for position in range(done, len(plan.writes)):
         write = plan.writes[position]
         if write.call == "xas_store":
-            current = await step(
-                "xas_store", write.first, entry, target=("slot", write.first), writes=True, also=STORED
-            )
+            current = await step("xas_store", write.first, entry, target=("slot", write.first), writes=True, also=also)
         else:
-            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=STORED)
+            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=also)
         _write(xas, write, current)
     _finish(xas, plan)
     return cast(Entry, plan.first)

@@ -367,7 +367,7 @@ SWAP_MUTANTS: Final = (
         "xarray/store.py",
         "order",
         """
--            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=STORED)
+-            current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=also)
 +            continue
 """,
         equivalent=(

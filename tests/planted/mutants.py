@@ -75,7 +75,7 @@ FREES_BEFORE_THE_STORE = Mutant(
 WAITS_FOR_THE_MMAP_LOCK = Mutant(
     "waits-for-the-mmap-lock-to-retract",
     """
--        locked = await down_write_trylock(vma.mm.mmap_lock)
+-        locked = await down_write_trylock(vma.mm.mmap_lock, also=[(PMDS, False)])
 -        if not locked:
 -            continue
 +        await down_write(vma.mm.mmap_lock)
