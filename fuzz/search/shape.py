@@ -244,11 +244,22 @@ def _layout(kind: type, value: object) -> tuple[list[str], bool]:
             slots[f"_{ancestor.__name__.lstrip('_')}{name}" if private else name] = None
     slots.pop("__weakref__", None)
     slots.pop("__dict__", None)
-    special = [name for name in ("__dict__", "__weakref__") if hasattr(kind, name) and hasattr(value, name)]
+    special = [name for name in ("__dict__", "__weakref__") if hasattr(kind, name) and _has(value, name)]
     same = builtins.type("Same", (), {"__slots__": (*slots, *special)})
     if (kind.__basicsize__, kind.__itemsize__) != (same.__basicsize__, same.__itemsize__):
         raise UnfitError(value, "its state is out of Python's sight; keep in a plain object what it stands for")
     return list(slots), "__dict__" in special
+
+
+def _has(value: object, name: str) -> bool:
+    """``hasattr()``; false as well if the attribute is that of another class.
+
+    Up to Python 3.11.3 a dataclass with slots has the ``__weakref__`` of the class without slots that it replaces.
+    """
+    try:
+        return hasattr(value, name)
+    except TypeError:
+        return False
 
 
 def _getter(names: Sequence[str]) -> Values:

@@ -123,6 +123,20 @@ class Value:
     of: Any = None
 
 
+class Replaced:
+    pass
+
+
+class Replacing:
+    """As dataclasses with slots are up to Python 3.11.3."""
+
+    __slots__ = ("number",)
+    __weakref__ = vars(Replaced)["__weakref__"]
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
 class Pair(NamedTuple):
     one: Any
     two: Any
@@ -164,6 +178,7 @@ EQUAL = {
     "a set": ({3, 1, 2}, {2, 3, 1}),
     "circles": (ring(3), ring(3)),
     "values": (Value(1, ("x", None)), Value(1, ("x", None))),
+    "what is left of a class that was replaced": (Replacing(1), Replacing(1)),
     "exceptions": (KeyError("x"), KeyError("x")),
     "iterators": (advanced(iter(range(5)), 2), advanced(iter(range(5)), 2)),
     "bound methods": (ring(1).__init__, ring(1).__init__),  # type: ignore[misc]
