@@ -18,6 +18,8 @@ from pagecache.step import KernelBug, Target, Task, UseAfterFree, Wait, step
 from pagecache.touched import PMDS, SWAP_CACHE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pagecache.inode import AddressSpace
 
 __all__ = [
@@ -239,9 +241,9 @@ async def folio_ref_add(folio: Folio, nr: int) -> None:
     folio.refcount += nr
 
 
-async def folio_put(folio: Folio) -> None:
-    """``folio_put()``: drop one reference, and free the folio with the last."""
-    await step("folio_put", folio, target=_refcount(folio), writes=True)
+async def folio_put(folio: Folio, *, also: Sequence[tuple[Target, bool]] = ()) -> None:
+    """``folio_put()``: drop one reference, and free the folio with the last; ``also`` as in Step."""
+    await step("folio_put", folio, target=_refcount(folio), writes=True, also=also)
     drop_references(folio, 1)
 
 

@@ -125,7 +125,7 @@ async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int, *, ev
         vma = mapping.i_mmap[number]
         zapped = await zap_page_range(vma, start, end, even_cows=even_cows)
         for position in range(len(zapped)):
-            await folio_put(zapped[position])
+            await folio_put(zapped[position], also=[(PMDS, False)])  # of the next VMA
     await up_read(mapping.i_mmap_rwsem)
 
 
@@ -142,5 +142,5 @@ async def unmap_mapping_folio(mapping: AddressSpace, folio: Folio) -> None:
         first, last = folio.index, folio.next_index
         zapped = await zap_page_range(vma, first, last, drop_markers=True, single_folio=folio, even_cows=False)
         for position in range(len(zapped)):
-            await folio_put(zapped[position])
+            await folio_put(zapped[position], also=[(PMDS, False)])  # of the next VMA
     await up_read(mapping.i_mmap_rwsem)

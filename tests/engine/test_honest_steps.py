@@ -201,7 +201,7 @@ def test_so_do_those_about(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["linux-6.2", "linux-6.4-mended", "linux-2026", "b38-put-while-on-our-list"])
 @pytest.mark.parametrize("name", FOCI)
-def test_ten_times_as_often(kernel: str, name: str) -> None:
+def test_twenty_times_as_often(kernel: str, name: str) -> None:
     random = Random(len(name))
 
     swap_steps(kernel, lambda: focused(RandomDraw(random), kernel, FOCI[name]), random, MANY)
