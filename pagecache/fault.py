@@ -44,12 +44,12 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
     if not vma.maps(index):
         await step("exc_page_fault", vma, index)
         return "SIGSEGV"
+    call, stores = ("load", False) if store is None else ("store", True)
+    makes_dirty = [(("pmd", vma.number), True)] if stores and vma.huge else ()
     while True:
         # Load or store, translation included: a TLB entry may outlive the page table's.
-        call, stores = ("load", False) if store is None else ("store", True)
-        makes_dirty = [(("pmd", vma.number), True)] if stores and vma.huge else ()
         await step(call, vma, index, target=pte_target(index), writes=stores, also=makes_dirty)
-        folio = translate(vma, index, write=store is not None)
+        folio = translate(vma, index, write=stores)
         if folio is not None:
             if store is not None:
                 folio.set_page_at(index, store)
@@ -58,10 +58,10 @@ async def access(vma: Vma, index: int, store: str | None, *, waits: bool) -> str
             return folio.page_at(index)
         await down_read(vma.mm.mmap_lock, also=looked_at_by_a_fault(vma, index))
         found = find_vma(vma)
-        if found is None or (store is not None and not vma.vm_write):
+        if found is None or (stores and not vma.vm_write):
             await up_read(vma.mm.mmap_lock)
             return "SIGSEGV"
-        vmf = Vmf(vma, index, waits=waits, write=store is not None)
+        vmf = Vmf(vma, index, waits=waits, write=stores)
         error = await handle_mm_fault(vmf)
         if vmf.fault_type:
             # The mmap_lock has been released.

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 from pagecache.folio import Folio, drop_references
 from pagecache.locks import spin_lock, spin_unlock
-from pagecache.mm import Vma, pte_changed
+from pagecache.mm import Vma, pmd_changed, pte_changed
 from pagecache.pte import MIGRATION, Pte, pte_target
-from pagecache.step import Target, step
-from pagecache.touched import PMDS
+from pagecache.step import step
 
 __all__ = [
     "do_set_pmd",
@@ -37,11 +36,6 @@ __all__ = [
     "sync_with_folio_pmd_zap",
     "zap_huge_pmd",
 ]
-
-
-def pmd_changed(vma: Vma, index: int, folio: Folio | None) -> list[tuple[Target, bool]]:
-    """What changes with a PMD that maps ``folio``: also what a CPU finds at each of its pages."""
-    return [(PMDS, True), *pte_changed(folio), *((pte_target(one), True) for one in vma.pmd_range(index))]
 
 
 async def do_set_pmd(vma: Vma, index: int, folio: Folio, *, write: bool) -> bool:

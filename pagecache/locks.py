@@ -150,6 +150,11 @@ class RwSemaphore:
         return Wait(f"the semaphore {self.name}", holders)
 
 
+def _behind(sem: RwSemaphore, also: Sequence[tuple[Target, bool]]) -> Sequence[tuple[Target, bool]]:
+    """What is looked at behind it: who has the i_mmap_rwsem looks at page tables, before he takes their locks."""
+    return [(PTES, False), (PMDS, False), *also] if sem.target[0] == "i_mmap_rwsem" else also
+
+
 async def down_read(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = ()) -> Task:
     """``down_read()``: sleep until no writer holds it; ``also`` is looked at behind it (see Step)."""
     current = await step(
@@ -160,7 +165,7 @@ async def down_read(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = (
         ready=sem.may_read,
         waits_for=sem.waits_for,
         sleeps=True,
-        also=[(PTES, False), (PMDS, False), *also] if sem.target[0] == "i_mmap_rwsem" else also,
+        also=_behind(sem, also),
     )
     sem.readers.append(current)
     current.held.append(sem)
@@ -196,7 +201,7 @@ async def down_write(sem: RwSemaphore, *, also: Sequence[tuple[Target, bool]] = 
         ready=sem.may_write,
         waits_for=sem.waits_for,
         sleeps=True,
-        also=[(PTES, False), (PMDS, False), *also] if sem.target[0] == "i_mmap_rwsem" else also,
+        also=_behind(sem, also),
     )
     sem.writer = current
     current.held.append(sem)

@@ -28,6 +28,7 @@ __all__ = [
     "flush_tlb_page",
     "looked_at_by_a_fault",
     "migration_entry_wait",
+    "pmd_changed",
     "pmd_install",
     "pmdp_collapse_flush",
     "pte_changed",
@@ -236,6 +237,11 @@ def pte_changed(folio: Folio | None) -> list[tuple[Target, bool]]:
     return changed
 
 
+def pmd_changed(vma: Vma, index: int, folio: Folio | None) -> list[tuple[Target, bool]]:
+    """What changes with a PMD that maps ``folio``: also what a CPU finds at each of its pages."""
+    return [(PMDS, True), *pte_changed(folio), *((pte_target(one), True) for one in vma.pmd_range(index))]
+
+
 def looked_at_by_a_fault(vma: Vma, index: int) -> list[tuple[Target, bool]]:
     """What handle_mm_fault() begins with: the PMD, and the entry of the page."""
     return [(pte_target(index), False), (("pmd", vma.number), False)]
@@ -343,7 +349,7 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
     It should be empty.  Whatever it still maps is forgotten, with the reference and the mapcount.  The page of
     entries is not freed here: see tlb_remove_table_sync_one() and pte_free_now().
     """
-    changed = [(PMDS, True), (PTES, True), *((pte_target(one), True) for one in vma.pmd_range(index))]
+    changed = pmd_changed(vma, index, None)
     await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True, also=changed)
     table = vma.table(index)
     table.present = False

@@ -10,7 +10,7 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pagecache.world import (
     BACKINGS,
@@ -55,12 +55,25 @@ ANOTHER_VMA: Final = (ALWAYS, 0.5, 0.1, 0.1)[:VMAS_MAX]
 PARTIAL: Final = (0.05, 0.7)  # the first VMA, the others
 NOT_A_TAIL: Final = 0.25  # of those: the first page is the one that everybody looks at
 MISSING: Final = (0.5, 0.7)  # the first VMA, the others
-USUAL: Final = ((False,) * 6,)  # minor, wp, huge, writable, around, private
-PMDS: Final = ((False, False, True, False, False, False),)  # huge pages are mapped by them
-AROUND: Final = tuple((False, False, huge, False, True, False) for huge in (False, True))
-PRIVATE: Final = tuple((False, False, huge, False, False, True) for huge in (False, True))
+
+
+class Modes(NamedTuple):
+    """What is unusual about a mapping; the fields of a VmaSpec."""
+
+    minor: bool = False
+    wp: bool = False
+    huge: bool = False
+    writable: bool = False
+    around: bool = False
+    private: bool = False
+
+
+USUAL: Final = (Modes(),)
+PMDS: Final = (Modes(huge=True),)
+AROUND: Final = tuple(Modes(huge=huge, around=True) for huge in (False, True))
+PRIVATE: Final = tuple(Modes(huge=huge, private=True) for huge in (False, True))
 OTHER_MODES: Final = tuple(
-    (minor, not minor, huge, False, False, private)
+    Modes(minor, not minor, huge, private=private)
     for private in (False, True)
     for huge in (False, True)
     for minor in (True, False)
@@ -69,9 +82,9 @@ OTHER_MODE: Final = 0.08
 # Of a regular file, which nobody collapses as long as one of its mappings is writable.
 STORES: Final = (
     *PMDS,
-    *((False, False, huge, True, False, False) for huge in (False, True)),
+    *(Modes(huge=huge, writable=True) for huge in (False, True)),
     *AROUND,
-    *((False, False, huge, True, True, False) for huge in (False, True)),
+    *(Modes(huge=huge, writable=True, around=True) for huge in (False, True)),
 )
 STORE: Final = 0.4
 MMS: Final = "ABCD"
@@ -87,7 +100,6 @@ OTHERS: Final = tuple(
 )
 
 Range = tuple[int, int]
-Modes = tuple[bool, bool, bool, bool, bool, bool]
 Mount = tuple[str, str]
 
 
@@ -202,16 +214,16 @@ def _vma(
     # A choice without a meaning where there is no userfaultfd, lest such a world be shorter, hence simpler.
     registered = MISSING[min(number, 1)] if backing == "shmem" else NEVER
     missing = feature(draw, features, "vma.missing", lambda: draw.boolean(registered, like.missing))
-    like_modes = (like.minor, like.wp, like.huge, like.writable, like.around, like.private)
+    like_modes = Modes(*(getattr(like, name) for name in Modes._fields))
     others, p = (
         (STORES, STORE)
         if backing != "shmem"
         else (PMDS + AROUND + PRIVATE if missing else PMDS + AROUND + PRIVATE + OTHER_MODES, OTHER_MODE)
     )
-    minor, wp, huge, writable, around, private = _other_modes(draw, features, others, p, like_modes)
+    modes = _other_modes(draw, features, others, p, like_modes)
     data = tuple(index for index in range(start, end) if pages[index] in CACHED)
     mapped = draw.subset(data, like.mapped)
-    return VmaSpec(mm, start, end, missing, mapped, minor, wp, huge, writable, around, private)
+    return VmaSpec(mm, start, end, missing, mapped, **modes._asdict())
 
 
 def _other_modes(draw: Draw, features: Features, others: tuple[Modes, ...], p: float, like: Modes) -> Modes:
@@ -219,14 +231,9 @@ def _other_modes(draw: Draw, features: Features, others: tuple[Modes, ...], p: f
 
     Is it private?
     """
-    names = ("vma.minor", "vma.wp", "vma.huge", "vma.writable", "vma.around", "vma.private")
+    names = [f"vma.{name}" for name in Modes._fields]
     if not features.keys().isdisjoint(names):
-        minor = feature(draw, features, "vma.minor", lambda: False)
-        wp = feature(draw, features, "vma.wp", lambda: False)
-        huge = feature(draw, features, "vma.huge", lambda: False)
-        writable = feature(draw, features, "vma.writable", lambda: False)
-        around = feature(draw, features, "vma.around", lambda: False)
-        return minor, wp, huge, writable, around, feature(draw, features, "vma.private", lambda: False)
+        return Modes(*(feature(draw, features, name, lambda: False) for name in names))
     return draw.mostly(USUAL, others, p, like)
 
 

@@ -192,7 +192,7 @@ class State:
         behaviours = BEHAVIOURS if spec.backing == "shmem" else REGULAR_BEHAVIOURS
         vma = getattr(operation, "vma", None)
         if vma is not None and spec.vmas[vma].private:
-            behaviours = BEHAVIOURS | PRIVATE_BEHAVIOURS
+            behaviours = PRIVATE_BEHAVIOURS
         behaviour = behaviours[type(operation)].of_call(spec, task, number, operation)
         missing = task.number + 1 - len(self.pending)
         pending = replaced(self.pending + (None,) * missing, task.number, behaviour)

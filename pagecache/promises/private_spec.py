@@ -28,6 +28,7 @@ from pagecache.operations import (
     UffdCopy,
     UffdZeropage,
 )
+from pagecache.promises.behaviours import BEHAVIOURS
 from pagecache.promises.file_spec import (
     ANY_ERROR,
     FIRST,
@@ -46,7 +47,7 @@ from pagecache.promises.file_spec import (
     done,
     has_data,
 )
-from pagecache.promises.mapping_spec import Accessing, Looking
+from pagecache.promises.mapping_spec import Accessing, Looking, Pinning
 
 __all__ = ["PRIVATE_BEHAVIOURS"]
 
@@ -118,34 +119,13 @@ class AccessingPrivately(Accessing):
             yield FIRST, size, cell  # somebody else has mapped a copy: the instruction is tried again
 
 
-class PinningPrivately(AccessingPrivately):
-    """A device writes into a private copy that is pinned, see :class:`pagecache.promises.mapping_spec.Pinning`."""
+class PinningPrivately(Pinning, AccessingPrivately):
+    """A device writes into a private copy that is pinned: as of a page of the file, but for what is faulted in."""
 
     __slots__ = ()
-    operation: PinWrite  # type: ignore[assignment]
 
     def index(self, phase: Phase) -> int:
         return self.own if phase[0] in ("pinned", "lost") else super().index(phase)
-
-    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
-        size = moment.size
-        match phase:
-            case ("pinned",):
-                if cell.content != HOLE:
-                    yield done(0), size, cell._replace(content=self.tag)
-                if moment.removing:
-                    yield ("lost",), size, cell
-                return
-            case ("lost",):
-                yield done(0), size, cell
-                return
-        for following, next_size, left in super().act(phase, moment, cell):
-            if following[0] != "done":
-                yield following, next_size, left
-            elif following[1] in ("SIGBUS", "SIGSEGV"):
-                yield done("EFAULT"), next_size, left
-            elif following[1] != EVENT:
-                yield ("pinned",), next_size, left
 
 
 class LookingPrivately(Looking):
@@ -206,7 +186,7 @@ class SupplyingPrivately(Behaviour):
             yield done(0), size, Cell(UNDIRTIED if zeroes else self.tag, NOBODY, cell.swept)
 
 
-PRIVATE_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
+PRIVATE_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = BEHAVIOURS | {
     Load: AccessingPrivately,
     Store: AccessingPrivately,
     Touch: AccessingPrivately,
@@ -216,4 +196,4 @@ PRIVATE_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     UffdCopy: SupplyingPrivately,
     UffdZeropage: SupplyingPrivately,
 }
-"""What is different through a private mapping; UFFDIO_CONTINUE is about the file's page in any case."""
+"""By operation through a private mapping, what it may do; UFFDIO_CONTINUE is about the file's page in any case."""

@@ -20,7 +20,7 @@ from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot, xa
 from pagecache.xarray.marks import init_marks, squash_marks
 from pagecache.xarray.node import XaNode
 from pagecache.xarray.state import XAS_BOUNDS, XAS_NODE, XaState, must_hold, xas_lock_irq, xas_unlock_irq
-from pagecache.xarray.walk import load, under_the_lock, xas_load
+from pagecache.xarray.walk import load, looked_at, under_the_lock, xas_load
 
 __all__ = ["Write", "store_plainly", "xa_cmpxchg", "xas_store"]
 
@@ -65,8 +65,7 @@ async def xas_store(xas: XaState, entry: Entry) -> Entry:
         KernelBug: if the ``xa_lock`` is not held, or the cursor's node was freed since it came there.
     """
     done = 0
-    # Behind it is looked at other slots, under the same lock.
-    also = [*STORED, *((("slot", index), False) for index in range(xas.xa.nr_slots))]
+    also = [*STORED, *looked_at(xas)]
     if entry is None:
         # Announced with the cursor's index, which is that of the first slot but in the middle of an entry.
         current = await step("xas_store", xas.index, None, target=("slot", xas.index), writes=True, also=also)

@@ -35,6 +35,7 @@ __all__ = [
     "find",
     "load",
     "load_slot",
+    "looked_at",
     "next_offset",
     "offset_of",
     "parent_of",
@@ -67,7 +68,7 @@ WALKED: Final = ((TREE, False),)
 """What a walk without the lock looks at besides slots."""
 
 
-def _found(xas: XaState) -> list[tuple[Target, bool]]:
+def looked_at(xas: XaState) -> list[tuple[Target, bool]]:
     """What a look under the lock may find: the slots cannot change, but what is known of the folios in them can."""
     return [(("slot", index), False) for index in range(xas.xa.nr_slots)]
 
@@ -85,7 +86,7 @@ async def xas_load(xas: XaState) -> Entry:
     """
     if not xas.locked:
         return await load(xas)
-    current = await step("xas_load", xas.index, also=_found(xas))
+    current = await step("xas_load", xas.index, also=looked_at(xas))
     must_hold(xas, current, "xas_load()")
     entry = under_the_lock(load(xas))
     xas.xa.note(xas.index, entry)
@@ -100,7 +101,7 @@ async def xas_reload(xas: XaState) -> Entry:
     if not xas.locked:
         slot = await _reload(xas, "xas_reload")
         return cast(Entry, slot)
-    current = await step("xas_reload", xas.index, also=_found(xas))
+    current = await step("xas_reload", xas.index, also=looked_at(xas))
     must_hold(xas, current, "xas_reload()")
     return cast(Entry, under_the_lock(_reload(xas, "xas_reload")))
 
@@ -113,7 +114,7 @@ async def xas_next(xas: XaState) -> Entry:
     if not xas.locked:
         return await _next(xas)
     current = await step(
-        "xas_next", xas.index if xas.state in (XAS_RESTART, XAS_ERROR) else xas.index + 1, also=_found(xas)
+        "xas_next", xas.index if xas.state in (XAS_RESTART, XAS_ERROR) else xas.index + 1, also=looked_at(xas)
     )
     must_hold(xas, current, "xas_next()")
     entry = under_the_lock(_next(xas))
@@ -130,7 +131,7 @@ async def xas_find(xas: XaState, last: int) -> Entry:
     if not xas.locked:
         found: Entry = await xas.xa.xas_find(xas, last)
         return found
-    current = await step("xas_find", xas.index, last, also=_found(xas))
+    current = await step("xas_find", xas.index, last, also=looked_at(xas))
     must_hold(xas, current, "xas_find()")
     entry = cast(Entry, under_the_lock(xas.xa.xas_find(xas, last)))
     xas.xa.note(xas.index, entry)
@@ -142,7 +143,7 @@ async def xas_next_entry(xas: XaState, last: int) -> Entry:
     if not xas.locked:
         found: Entry = await xas.xa.xas_find(xas, last)
         return found
-    current = await step("xas_next_entry", xas.index, last, also=_found(xas))
+    current = await step("xas_next_entry", xas.index, last, also=looked_at(xas))
     must_hold(xas, current, "xas_next_entry()")
     entry = cast(Entry, under_the_lock(xas.xa.xas_find(xas, last)))
     xas.xa.note(xas.index, entry)
@@ -155,7 +156,7 @@ async def xas_find_conflict(xas: XaState) -> Entry:
     Called again, it goes on behind the entry it returned; each entry that overlaps the range is found once.  So the
     first being the expected one, and no other, allows an insertion.
     """
-    current = await step("xas_find_conflict", xas.index, also=_found(xas))
+    current = await step("xas_find_conflict", xas.index, also=looked_at(xas))
     must_hold(xas, current, "xas_find_conflict()")
     locked, xas.locked = xas.locked, True
     entry = _find_conflict(xas)

@@ -134,7 +134,7 @@ REGULAR_MUTANTS: Final = (
         "fault.py",
         "recheck",
         """
--        if found is None or (store is not None and not vma.vm_write):
+-        if found is None or (stores and not vma.vm_write):
 +        if found is None:
 """,
         features=STORES,
