@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -13,13 +13,20 @@ from fuzz.commands.options import Chosen, common_options, entry_argument, kernel
 from fuzz.commands.output import answer, leave
 from fuzz.commands.status import Status
 from fuzz.corpus import store as corpus
-from fuzz.engine.verdict import Outcome
+from fuzz.engine.verdict import Outcome, Verdict
 from fuzz.errors import EntryError
 from fuzz.prose import count
-from fuzz.report.examine import examine
+from fuzz.report.examine import examine, subject_of
 from fuzz.report.report import verdict_lines
+from fuzz.search.explore import deviation_bounded
+from fuzz.shrinking.certificate import Certificate
+from fuzz.subject import Subject
+from strategies.case import Case
 
 __all__ = ["rerecord"]
+
+RUNS_MAX: Final = 20_000
+"""How many schedules a proof may take."""
 
 
 @click.command()
@@ -29,8 +36,8 @@ __all__ = ["rerecord"]
 def rerecord(entry: Path, kernel: Chosen | None, *, as_json: bool) -> NoReturn:
     """Take what happens now as the expected result of ENTRY.
 
-    Its verdict, promise and steps are replaced, and what was proved about its minimality is dropped; comments and all
-    else stay.
+    Its verdict, promise and steps are replaced, and that no schedule with fewer deviations fails is proved anew, or
+    dropped; comments and all else stay.
     """
     began = time.monotonic()
     old, chosen = open_entry(entry, kernel)
@@ -41,7 +48,8 @@ def rerecord(entry: Path, kernel: Chosen | None, *, as_json: bool) -> NoReturn:
         )
     run = examine(old.case, chosen.kernel, old.broken)
     verdict, steps = run.verdict, tuple(run.history.lines())
-    new = dataclasses.replace(old, outcome=verdict.outcome, broken=verdict.promise, steps=steps, minimal="")
+    minimal = _proved(old.case, subject_of(chosen.kernel, verdict.promise), verdict)
+    new = dataclasses.replace(old, outcome=verdict.outcome, broken=verdict.promise, steps=steps, minimal=minimal)
     changed = (new.outcome, new.broken, new.steps) != (old.outcome, old.broken, old.steps)
     if verdict.outcome is Outcome.UNKNOWN:
         status, text, changed = (
@@ -65,3 +73,14 @@ def rerecord(entry: Path, kernel: Chosen | None, *, as_json: bool) -> NoReturn:
         changed=changed,
     )
     leave(status, text, whole, as_json=as_json)
+
+
+def _proved(case: Case, subject: Subject, verdict: Verdict) -> str:
+    """That no schedule of the case with fewer deviations fails in this way; empty if one does, or nobody knows."""
+    deviations = len(case.schedule)
+    if not verdict.failed:
+        return ""
+    if not deviations:
+        return str(Certificate(0, exhausted=-1, runs=0))
+    fewer = deviation_bounded(lambda: subject.execution(case), deviations - 1, RUNS_MAX, signature=verdict.signature)
+    return str(Certificate(deviations, deviations - 1, sum(fewer.runs))) if fewer.exhausted else ""

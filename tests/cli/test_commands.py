@@ -23,6 +23,7 @@ from pagecache.kernels import FUZZED
 from pagecache.operations import OPERATIONS
 from pagecache.promises import PROMISES
 
+CORPUS = Path(__file__).parents[2] / "corpus"
 COMMON = {
     "kernel",
     "verdict",
@@ -297,6 +298,29 @@ def test_rerecord_takes_the_verdict_of_now(entry: Path, canary: Path, run: Run) 
     assert run("rerecord", entry, "--kernel", canary).exit_code == 0
     assert run("replay", entry, "--kernel", canary).exit_code == 1
     assert entry.read_text().startswith("# mine\n# no_kernel")
+
+
+def test_rerecord_proves_again_that_no_shorter_schedule_fails(tmp_path: Path, run: Run) -> None:
+    entry = tmp_path / "entry.toml"
+    before = (CORPUS / "every_call_is_explained_by_a_sparse_file+collapse+store.toml").read_text()
+    assert 'minimal = "no schedule with fewer than 1 deviation fails (exhausted, 1 run)"' in before
+    other = re.sub("minimal = .*", 'minimal = "it is said"', before)
+    entry.write_text(other.replace(" down_read(", " up_and_away(", 1))
+
+    assert run("rerecord", entry).exit_code == 0
+    assert entry.read_text() == before
+
+
+def test_rerecord_does_not_prove_what_is_not_so(tmp_path: Path, run: Run) -> None:
+    """One of two deviations would do."""
+    entry = tmp_path / "entry.toml"
+    text = (CORPUS / "every_call_is_explained_by_a_sparse_file+collapse+store.toml").read_text()
+    deviation = text[text.index("[[deviation]]") : text.index("[expect]")]
+    longer = deviation.replace("visit = 1", "visit = 2")
+    entry.write_text(text.replace(deviation, deviation + longer).replace(" down_read(", " up_and_away(", 1))
+
+    assert run("rerecord", entry).exit_code == 0
+    assert 'minimal = ""' in entry.read_text()
 
 
 def test_rerecord_refuses_another_kernel_and_a_run_without_a_verdict(
