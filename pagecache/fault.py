@@ -22,6 +22,7 @@ from pagecache.pte import MARKER_UFFD_WP, ZERO_PAGE, Pte, pte_target, translate
 from pagecache.regular.read import filemap_fault
 from pagecache.shmem import SGP_CACHE, Vmf
 from pagecache.step import UseAfterFree, Wait, step
+from pagecache.touched import PMDS
 
 __all__ = ["access", "handle_mm_fault", "shmem_fault"]
 
@@ -146,7 +147,7 @@ async def do_cow_fault(vmf: Vmf, orig_pte: Pte | None) -> str:
     if folio is None:
         await folio_put(copy)
         return error
-    copied = await copy_mc_highpage(copy, 0, folio, index)
+    copied = await copy_mc_highpage(copy, 0, folio, index, also=[(PMDS, False)])  # pte_alloc() comes next
     error = "" if copied else "EHWPOISON"
     mapped = False
     if copied:

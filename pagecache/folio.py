@@ -217,9 +217,9 @@ def _trap(folio: Folio, what: str) -> None:
         raise UseAfterFree(f"{what} of {folio} after it had been freed")
 
 
-async def folio_get(folio: Folio) -> None:
-    """``folio_get()``: one more reference; the caller already has one, or holds what keeps one."""
-    await step("folio_get", folio, target=_refcount(folio), writes=True)
+async def folio_get(folio: Folio, *, also: Sequence[tuple[Target, bool]] = ()) -> None:
+    """``folio_get()``: one more reference; the caller already has one, or holds what keeps one; ``also`` as in Step."""
+    await step("folio_get", folio, target=_refcount(folio), writes=True, also=also)
     _trap(folio, "folio_get()")
     vm_bug_on_folio(folio.refcount <= 0, folio, "folio_get() on a folio without references")
     folio.refcount += 1
@@ -445,15 +445,19 @@ async def copy_highpage(to: Folio, offset: int, source: Folio, index: int | None
     to.pages[offset] = source.page_at(index)
 
 
-async def copy_mc_highpage(to: Folio, offset: int, source: Folio, index: int | None = None) -> bool:
-    """``copy_mc_highpage()``: as copy_highpage(), but survive a machine check.
+async def copy_mc_highpage(
+    to: Folio, offset: int, source: Folio, index: int | None = None, *, also: Sequence[tuple[Target, bool]] = ()
+) -> bool:
+    """``copy_mc_highpage()``: as copy_highpage(), but survive a machine check; ``also`` as in Step.
 
     Returns:
         Whether the source could be read; false stands for memory that has failed.
     """
     index = source.index if index is None else index
-    failed = [(_flags(source), False)]
-    current = await step("copy_mc_highpage", to, offset, source, target=("page", index), fails="EHWPOISON", also=failed)
+    looked_at = [(_flags(source), False), *also]
+    current = await step(
+        "copy_mc_highpage", to, offset, source, target=("page", index), fails="EHWPOISON", also=looked_at
+    )
     _trap(source, "copy_mc_highpage()")
     if current.failing or source.poisoned:
         return False

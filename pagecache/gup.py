@@ -23,6 +23,7 @@ from pagecache.mm import Vma, find_vma, looked_at_by_a_fault
 from pagecache.pte import Pte, pte_target
 from pagecache.shmem import Vmf
 from pagecache.step import UseAfterFree, step
+from pagecache.touched import PMDS
 
 __all__ = ["dma_write", "gup_fast", "pin_user_pages_fast", "set_page_dirty", "unpin_user_pages_dirty_lock"]
 
@@ -132,7 +133,7 @@ async def _follow_pmd_mask(vma: Vma, index: int) -> Folio | None:
     folio = huge.folio if huge.write else None
     if folio is not None:
         table.huge = huge._replace(dirty=True)  # touch_pmd()
-        await folio_get(folio)
+        await folio_get(folio, also=[(PMDS, True)])  # the lock is dropped behind it
     await spin_unlock(vma.mm.pml)
     return folio
 

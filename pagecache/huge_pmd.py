@@ -15,13 +15,17 @@ Leaves out: deposited page tables (of some architectures), huge zero pages, the 
 
 from __future__ import annotations
 
+from typing import Final
+
 from pagecache.folio import Folio, drop_references
 from pagecache.locks import spin_lock, spin_unlock
 from pagecache.mm import Vma, pmd_changed, pte_changed
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
+from pagecache.touched import PMDS, TLB
 
 __all__ = [
+    "BEHIND_A_PMD",
     "do_set_pmd",
     "flush_pmd_tlb_range",
     "folio_remove_rmap_pmd",
@@ -36,6 +40,10 @@ __all__ = [
     "sync_with_folio_pmd_zap",
     "zap_huge_pmd",
 ]
+
+
+BEHIND_A_PMD: Final = ((PMDS, False), (TLB, False))
+"""Who zaps goes on to the page table, or to the next PMD, and then to the TLB."""
 
 
 async def do_set_pmd(vma: Vma, index: int, folio: Folio, *, write: bool) -> bool:
@@ -77,7 +85,7 @@ async def pmdp_huge_get_and_clear(vma: Vma, index: int) -> Pte:
 
 async def flush_pmd_tlb_range(vma: Vma, index: int) -> None:
     """``flush_pmd_tlb_range()``: from now on no CPU reaches any of the pages through an old entry."""
-    flushed = [(pte_target(one), True) for one in vma.pmd_range(index)]
+    flushed = [(PMDS, True), (TLB, True), *((pte_target(one), True) for one in vma.pmd_range(index))]
     await step("flush_pmd_tlb_range", vma, index, target=pte_target(index), writes=True, also=flushed)
     for one in vma.pmd_range(index):
         vma.tlb.pop(one, None)
@@ -94,7 +102,7 @@ async def zap_huge_pmd(vma: Vma, index: int, zapped: list[Folio]) -> bool:
     Returns:
         False if there is no such PMD any more.
     """
-    await spin_lock(vma.mm.pml)
+    await spin_lock(vma.mm.pml, also=BEHIND_A_PMD)
     if vma.table(index).huge is None:
         await spin_unlock(vma.mm.pml)
         return False
@@ -108,7 +116,7 @@ async def zap_huge_pmd(vma: Vma, index: int, zapped: list[Folio]) -> bool:
 
 async def folio_remove_rmap_pmd(folio: Folio, huge: Pte) -> None:
     """``folio_remove_rmap_pmd()``: the mapcount follows.  And the folio is dirty, if a CPU has written to it."""
-    changed = pte_changed(folio)
+    changed = [*pte_changed(folio), *BEHIND_A_PMD]
     await step("folio_remove_rmap_pmd", folio, target=("refcount", folio.number), writes=True, also=changed)
     folio.mapcount -= 1
     folio.dirty |= huge.dirty
@@ -116,7 +124,7 @@ async def folio_remove_rmap_pmd(folio: Folio, huge: Pte) -> None:
 
 async def split_huge_pmd(vma: Vma, index: int) -> None:
     """``__split_huge_pmd()`` of a file's mapping: if there still is a huge PMD, clear it."""
-    await spin_lock(vma.mm.pml)
+    await spin_lock(vma.mm.pml, also=BEHIND_A_PMD)
     if vma.table(index).huge is not None:
         await vma.mapping.kernel.split_huge_pmd_locked(vma, index)
     await spin_unlock(vma.mm.pml)
@@ -145,7 +153,7 @@ async def split_huge_pmd_locked(vma: Vma, index: int) -> None:
 
 async def sync_with_folio_pmd_zap(vma: Vma) -> None:
     """``sync_with_folio_pmd_zap()``: whoever has cleared the PMD just now has lowered the mapcount afterwards."""
-    await spin_lock(vma.mm.pml)
+    await spin_lock(vma.mm.pml, also=BEHIND_A_PMD)
     await spin_unlock(vma.mm.pml)
 
 

@@ -73,6 +73,9 @@ class Kernel:
     gup_fast: KernelFunction
     try_to_unmap: KernelFunction
     unmap_mapping_folio: KernelFunction
+    zap_pte_range: KernelFunction
+    tlb_finish_mmu: KernelFunction
+    madvise_dontneed_single_vma: KernelFunction
     split_huge_pmd_locked: KernelFunction
     split_folio: KernelFunction
     try_folio_split: KernelFunction

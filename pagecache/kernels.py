@@ -48,6 +48,7 @@ from pagecache.huge_memory import split_folio, try_folio_split
 from pagecache.huge_pmd import split_huge_pmd_locked
 from pagecache.inode import shmem_recalc_inode, shmem_recalc_inode_6_6
 from pagecache.kernel import Kernel
+from pagecache.madvise import madvise_dontneed_single_vma, madvise_dontneed_single_vma_6_14
 from pagecache.memory_failure import shmem_error_remove_folio
 from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import fault_around as mended_fault_around
@@ -64,6 +65,7 @@ from pagecache.mended import set_huge_pmd as mended_set_huge_pmd
 from pagecache.mended import setattr as mended_setattr
 from pagecache.mended import split as mended_split
 from pagecache.mended import unregister as mended_unregister
+from pagecache.mended import zap as mended_zap
 from pagecache.mfill_private import mfill_atomic_pte_copy, mfill_atomic_pte_zeropage
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.mprotect import uffd_wp_range
@@ -98,7 +100,7 @@ from pagecache.userfaultfd import (
 from pagecache.vmscan import remove_mapping
 from pagecache.xarray.create import create_range
 from pagecache.xarray.walk import find, xas_descend
-from pagecache.zap import unmap_mapping_folio
+from pagecache.zap import tlb_finish_mmu, unmap_mapping_folio, zap_pte_range
 
 __all__ = [
     "FUZZED",
@@ -153,6 +155,9 @@ LINUX_6_2: Final = Kernel(
     gup_fast=gup_fast,
     try_to_unmap=try_to_unmap,
     unmap_mapping_folio=unmap_mapping_folio,
+    zap_pte_range=zap_pte_range,
+    tlb_finish_mmu=tlb_finish_mmu,
+    madvise_dontneed_single_vma=madvise_dontneed_single_vma,
     split_huge_pmd_locked=split_huge_pmd_locked,
     split_folio=split_folio,
     try_folio_split=try_folio_split,
@@ -257,6 +262,7 @@ LINUX_2026: Final = LINUX_6_4.replace(
     shmem_recalc_inode=shmem_recalc_inode_6_6,
     shmem_swap_alloc_folio=shmem_swap_alloc_folio_2026,
     migrate_folio=migrate_folio_2026,
+    madvise_dontneed_single_vma=madvise_dontneed_single_vma_6_14,
     try_folio_split=try_folio_split_6_15,
     finish_fault=finish_fault_6_18,
 )
@@ -282,6 +288,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     shmem_get_partial_folio=mended_partial.shmem_get_partial_folio,
     shmem_swap_alloc_folio=shmem_swap_alloc_folio,
     split_unmapped_folio=mended_split.split_unmapped_folio,
+    zap_pte_range=mended_zap.zap_pte_range,
 )
 
 LINUX_2026_WRITABLE: Final = LINUX_2026_MENDED.replace(

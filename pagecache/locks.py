@@ -24,6 +24,7 @@ __all__ = [
     "rcu_read_lock",
     "rcu_read_unlock",
     "spin_lock",
+    "spin_trylock",
     "spin_unlock",
     "up_read",
     "up_write",
@@ -106,11 +107,29 @@ async def spin_lock(lock: SpinLock, *, also: Sequence[tuple[Target, bool]] = ())
     return current
 
 
+async def spin_trylock(lock: SpinLock, *, also: Sequence[tuple[Target, bool]]) -> bool:
+    """``spin_trylock()``: hold it if nobody does, never wait.  Returns whether it is held now.
+
+    In Linux one lock is that of many; that one of these others is taken is injected like a failure.
+
+    Args:
+        lock: which.
+        also: what is done under it, for it may be released behind the last of that (see Step).
+    """
+    current = await step("spin_trylock", lock, target=lock.target, writes=True, fails="EBUSY", also=also)
+    if current.failing or not lock.is_free():
+        return False
+    acquire(lock, current)
+    return True
+
+
 async def spin_unlock(lock: SpinLock) -> None:
     """``spin_unlock()``.
 
-    Nobody can tell when exactly it happens: whoever wants the lock waits for it, nobody tries and
-    gives up, and everything else does not look.  Hence no target (a left mover, Lipton 1975).
+    Nobody can tell when exactly it happens: whoever wants the lock waits for it, and everything else does not look.
+    Hence no target (a left mover, Lipton 1975).  Who tries and gives up (spin_trylock()) gives up as well a step
+    earlier, if anything has been done under the lock; if nothing has, no schedule lets him come between, and a failure
+    has to be injected.
     """
     current = await step("spin_unlock", lock)
     release(lock, current)

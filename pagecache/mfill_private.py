@@ -75,7 +75,7 @@ async def fill_with_zero_page(vma: Vma, index: int, *, flush_batched: bool) -> s
     """
     table = vma.table(index)
     await spin_lock(table.ptl)
-    size = await i_size_read(vma.mapping.host)
+    size = await i_size_read(vma.mapping.host, also=[(pte_target(index), True)])
     error = "EEXIST" if index in vma.ptes else ""
     error = "EFAULT" if index >= size else error
     error = error if table.present else "EAGAIN"

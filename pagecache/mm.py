@@ -15,7 +15,7 @@ from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore, SpinLock, spin_lock, spin_unlock
 from pagecache.pte import MARKER_UFFD_WP, Pte, pte_target
 from pagecache.step import KernelBug, Target, Task, UseAfterFree, Wait, step
-from pagecache.touched import PMDS, PTES
+from pagecache.touched import PMDS, PTES, TLB
 
 if TYPE_CHECKING:
     from pagecache.inode import AddressSpace
@@ -29,6 +29,7 @@ __all__ = [
     "looked_at_by_a_fault",
     "migration_entry_wait",
     "pmd_changed",
+    "pmd_clear",
     "pmd_install",
     "pmdp_collapse_flush",
     "pte_changed",
@@ -247,15 +248,17 @@ def looked_at_by_a_fault(vma: Vma, index: int) -> list[tuple[Target, bool]]:
     return [(pte_target(index), False), (("pmd", vma.number), False)]
 
 
-async def pte_clear(vma: Vma, index: int) -> Pte:
+async def pte_clear(vma: Vma, index: int, *, also: Sequence[tuple[Target, bool]] = ()) -> Pte:
     """``ptep_get_and_clear()``: empty the entry, which is not none; under the page-table lock.  The TLB still has it.
+
+    ``also`` as in Step.
 
     The dirty bit is in what it returns: a store through the TLB that comes later faults, unless it was set before.
 
     Raises:
         KernelBug: if somebody else has emptied it meanwhile, and what it mapped is unmapped twice.
     """
-    changed = pte_changed(vma.ptes[index].folio)
+    changed = [*pte_changed(vma.ptes[index].folio), *also]
     await step("ptep_get_and_clear", vma, index, target=pte_target(index), writes=True, also=changed)
     entry = vma.ptes.pop(index, None)
     if entry is None:
@@ -339,7 +342,7 @@ async def pmd_install(vma: Vma, index: int, *, call: str = "pte_alloc", sleeps: 
 
 async def flush_tlb_page(vma: Vma, index: int, *, also: Sequence[tuple[Target, bool]] = ()) -> None:
     """``flush_tlb_page()``: from now on no CPU reaches the page through an old entry; ``also`` as in Step."""
-    await step("flush_tlb_page", vma, index, target=pte_target(index), writes=True, also=also)
+    await step("flush_tlb_page", vma, index, target=pte_target(index), writes=True, also=[(TLB, True), *also])
     vma.tlb.pop(index, None)
 
 
@@ -348,15 +351,37 @@ async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
 
     It should be empty.  Whatever it still maps is forgotten, with the reference and the mapcount.  The page of
     entries is not freed here: see tlb_remove_table_sync_one() and pte_free_now().
+
+    Raises:
+        KernelBug: if there is none: what the PMD points to is about to be freed as a page table (pmd_pgtable()).
     """
-    changed = pmd_changed(vma, index, None)
+    changed = [(TLB, True), *pmd_changed(vma, index, None)]
     await step("pmdp_collapse_flush", vma, index, target=("pmd", vma.number), writes=True, also=changed)
+    _take_out(vma, index)
+    for mapped in vma.pmd_range(index):
+        vma.tlb.pop(mapped, None)
+
+
+async def pmd_clear(vma: Vma, index: int) -> None:
+    """``pmd_clear()``: take out the page table that has the entry for ``index``, under its lock and the PMD lock.
+
+    It should be empty, as for pmdp_collapse_flush().  It is freed after a grace period of RCU (pte_free_tlb(); on x86
+    since 718b13861d22), and the TLB is flushed before that.
+
+    Raises:
+        KernelBug: if there is none.
+    """
+    await step("pmd_clear", vma, index, target=("pmd", vma.number), writes=True, also=pmd_changed(vma, index, None))
+    _take_out(vma, index)
+
+
+def _take_out(vma: Vma, index: int) -> None:
     table = vma.table(index)
+    if not table.present:
+        raise KernelBug(f"a page table of {vma} at index {index} is freed that is not there")
     table.present = False
-    for mapped in sorted(vma.ptes.keys() | vma.tlb.keys()):
-        if vma.table(mapped) is table:
-            vma.ptes.pop(mapped, None)
-            vma.tlb.pop(mapped, None)
+    for mapped in vma.pmd_range(index):
+        vma.ptes.pop(mapped, None)
 
 
 async def tlb_remove_table_sync_one(mm: Mm) -> None:

@@ -15,7 +15,7 @@ from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import flush_tlb_page, pte_changed, pte_clear, pte_install_uffd_wp_if_needed, pte_under_lock
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
-from pagecache.touched import PTES
+from pagecache.touched import PTES, TLB
 
 __all__ = [
     "folio_mkclean",
@@ -43,7 +43,7 @@ async def try_to_unmap(
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number))
+            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(folio.index).huge is not None:
                 await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
             elif vma.table(folio.index).none:
@@ -73,6 +73,9 @@ async def folio_mkclean(mapping: AddressSpace, folio: Folio) -> None:
 
     The entry is cleared, flushed from the TLB and set again under the page-table lock; who walks without that lock
     reads the same page through the new entry, and faults for a store, so the last of the three is no step.
+
+    It does not peek (PVMW_SYNC): wherever there is a page table it takes the lock, and so waits for who has cleared an
+    entry and not flushed the TLB yet.
     """
     if not folio.mapcount:
         return
@@ -80,11 +83,11 @@ async def folio_mkclean(mapping: AddressSpace, folio: Folio) -> None:
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number))
+            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(folio.index).huge is not None:
                 await pmd_mkclean(vma, folio)
         for index in range(folio.index, folio.next_index):
-            if vma.mapped(index) is not folio:
+            if not vma.maps(index) or not vma.table(index).present:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl, also=[(PTES, False)])
@@ -106,7 +109,7 @@ async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number))
+            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(folio.index).huge is not None:
                 await set_pmd_migration_entry(vma, folio)
         for index in range(folio.index, folio.next_index):
@@ -131,7 +134,7 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         if dst.order == mapping.hpage_pmd_order and vma.suitable(dst.index):
-            await step("pmd_offset", vma, dst.index, target=("pmd", vma.number))
+            await step("pmd_offset", vma, dst.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(dst.index).huge is not None:
                 await remove_migration_pmd(vma, src, dst)
         for index in range(dst.index, dst.next_index):
@@ -154,7 +157,7 @@ async def try_to_unmap_flush(mapping: AddressSpace) -> None:
     """``try_to_unmap_flush()``: the TLB flush that try_to_unmap(batch_flush=True) put off."""
     await step(
         "try_to_unmap_flush",
-        target=("tlb", 0),
+        target=TLB,
         writes=True,
         also=[(pte_target(index), True) for index in range(mapping.i_pages.nr_slots)],
     )

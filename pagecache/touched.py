@@ -11,7 +11,7 @@ from typing import Final
 
 from pagecache.step import Target
 
-__all__ = ["NRPAGES", "PMDS", "PTES", "SWAP_CACHE", "TREE"]
+__all__ = ["NRPAGES", "PMDS", "PTES", "SWAP_CACHE", "TLB", "TREE"]
 
 NRPAGES: Final[Target] = ("nrpages", 0)
 """``mapping->nrpages``: written under the xa_lock, read without it by shmem_recalc_inode()."""
@@ -24,6 +24,9 @@ PTES: Final[Target] = ("ptes", 0)
 
 PMDS: Final[Target] = ("pmds", 0)
 """Which page tables there are: handle_mm_fault() asks pmd_none() once it has its page."""
+
+TLB: Final[Target] = ("tlb", 0)
+"""Which entries there are to be flushed: a zap looks when it has cleared its own, and so do those who come between."""
 
 SWAP_CACHE: Final[Target] = ("swap cache", 0)
 """References of folios in the swap cache, got by those who know no more than an entry."""

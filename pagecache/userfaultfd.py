@@ -288,7 +288,7 @@ async def mfill_atomic_install_pte(
         await spin_unlock(table.ptl)
         return "EAGAIN"
     # Serialize against truncate with the page-table lock.
-    size = await i_size_read(vma.mapping.host)
+    size = await i_size_read(vma.mapping.host, also=[(pte_target(index), True)])
     if index >= size:
         await spin_unlock(table.ptl)
         return "EFAULT"

@@ -12,6 +12,7 @@ from pagecache.operations import (
     CloseFile,
     CloseWrite,
     Collapse,
+    DontNeed,
     Fallocate,
     Khugepaged,
     Load,
@@ -166,6 +167,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     Khugepaged: (_huge_index, _vma_of_huge_page, _max_ptes, _max_ptes),
     Shrink: (),
     CloseFile: (_file,),
+    DontNeed: (_index, _length, _vma_of_index),
 }
 """How each operation's fields are drawn, in their order."""
 

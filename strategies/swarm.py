@@ -19,6 +19,7 @@ from typing import Final
 from pagecache.operations import (
     CloseFile,
     CloseWrite,
+    DontNeed,
     Fallocate,
     Khugepaged,
     Load,
@@ -76,9 +77,28 @@ MISSING_PAGES: Final[tuple[Kind, ...]] = (
     UffdCopy,
     UffdZeropage,
 )
-OTHER_EVENTS: Final[tuple[Kind, ...]] = (Load, Poke, PageOut, UffdRegister, UffdContinue, UffdWriteProtect)
+OTHER_EVENTS: Final[tuple[Kind, ...]] = (
+    Load,
+    Poke,
+    DontNeed,
+    PageOut,
+    UffdRegister,
+    UffdContinue,
+    UffdWriteProtect,
+)
 FILE: Final[tuple[Kind, ...]] = (Read, Write, SeekHole, SeekData, Stat, Truncate, PunchHole, Fallocate, Load)
-MAPPINGS: Final[tuple[Kind, ...]] = (Load, Store, Mincore, Munmap, PinWrite, Truncate, PunchHole, PageOut, Migrate)
+MAPPINGS: Final[tuple[Kind, ...]] = (
+    Load,
+    Store,
+    Mincore,
+    Munmap,
+    DontNeed,
+    PinWrite,
+    Truncate,
+    PunchHole,
+    PageOut,
+    Migrate,
+)
 RECLAIM: Final[tuple[Kind, ...]] = (
     Load,
     Write,

@@ -27,7 +27,7 @@ from pagecache.collapse.scan import (
     no_read_only_thp_for_fs,
 )
 from pagecache.folio import Folio, folio_get, folio_lock, folio_put, folio_put_refs, folio_unlock
-from pagecache.huge_pmd import do_set_pmd
+from pagecache.huge_pmd import do_set_pmd, flush_pmd_tlb_range
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, down_write, spin_lock, spin_unlock, up_read, up_write
 from pagecache.mm import (
@@ -296,6 +296,9 @@ async def _empty_page_table(vma: Vma, start: int, folio: Folio, *, hold_locks: b
     empty = table.present
     if empty:
         await pmdp_collapse_flush(vma, start)
+    else:
+        # madvise(MADV_DONTNEED) has been faster: flush_tlb_mm(), for what has been cleared in step 2.
+        await flush_pmd_tlb_range(vma, start)
     await spin_unlock(table.ptl)
     await spin_unlock(vma.mm.pml)
     return empty

@@ -29,17 +29,17 @@ from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import down_read, up_read
 from pagecache.operations import Munmap, PunchHole, Truncate
 from pagecache.world import VmaSpec, WorldSpec
-from pagecache.zap import zap_page_range
+from pagecache.zap import ZapDetails, zap_page_range
 
 
 async def unmap_mapping_folio(mapping: AddressSpace, folio: Folio) -> None:
     """``unmap_mapping_pages()`` of the range of a locked folio, as truncate_cleanup_page() called it."""
     vm_bug_on_folio(folio.locked_by is None, folio, "unmap_mapping_folio() without its lock")
+    details = ZapDetails(even_cows=False, drop_markers=True)
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        first, last = folio.index, folio.next_index
-        zapped = await zap_page_range(vma, first, last, drop_markers=True, even_cows=False)
+        zapped = await zap_page_range(vma, folio.index, folio.next_index, details)
         for position in range(len(zapped)):
             await folio_put(zapped[position])
     await up_read(mapping.i_mmap_rwsem)

@@ -26,7 +26,7 @@ from pagecache.operations.file import (
     Write,
     Writeback,
 )
-from pagecache.operations.mapping import ACCESSES, FAULTS, Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
+from pagecache.operations.mapping import ACCESSES, FAULTS, DontNeed, Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
 from pagecache.operations.memory import CloseFile, MemoryFailure, Migrate, PageOut, Shrink, Split, Swapoff
 from pagecache.operations.operation import Operation, Result
 from pagecache.operations.uffd import (
@@ -50,6 +50,7 @@ __all__ = [
     "CloseFile",
     "CloseWrite",
     "Collapse",
+    "DontNeed",
     "Fallocate",
     "Khugepaged",
     "Load",
@@ -119,6 +120,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     Khugepaged,  # a collapse that gives up sooner
     Shrink,  # what the files of one superblock share
     CloseFile,
+    DontNeed,  # takes pages out of a mapping, and page tables with them
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

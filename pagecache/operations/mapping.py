@@ -8,11 +8,12 @@ from typing import ClassVar, Final
 from pagecache.fault import access
 from pagecache.folio import folio_put
 from pagecache.gup import dma_write, pin_user_pages_fast, set_page_dirty, unpin_user_pages_dirty_lock
+from pagecache.madvise import madvise_dontneed
 from pagecache.operations.operation import Operation, Result
 from pagecache.syscalls import do_munmap, mincore
 from pagecache.world import BACKINGS, World
 
-__all__ = ["ACCESSES", "FAULTS", "Load", "Mincore", "Munmap", "PinWrite", "Poke", "Store", "Touch"]
+__all__ = ["ACCESSES", "FAULTS", "DontNeed", "Load", "Mincore", "Munmap", "PinWrite", "Poke", "Store", "Touch"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -127,6 +128,20 @@ class Munmap(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await do_munmap(world.vmas[self.vma])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DontNeed(Operation):
+    """``madvise(MADV_DONTNEED)``.  Result: 0, or ENOMEM if not all of the range is mapped."""
+
+    task_name: ClassVar[str] = "dontneed"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
+    start: int
+    length: int = 1
+    vma: int = 0
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await madvise_dontneed(world.vmas[self.vma], self.start, self.start + self.length)
 
 
 FAULTS: Final = (Load, Store, Touch, PinWrite)

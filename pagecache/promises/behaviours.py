@@ -7,6 +7,7 @@ from typing import Final
 from pagecache.operations import (
     CloseFile,
     Collapse,
+    DontNeed,
     Fallocate,
     Khugepaged,
     Load,
@@ -38,7 +39,7 @@ from pagecache.operations import (
     Write,
 )
 from pagecache.promises.file_spec import Behaviour
-from pagecache.promises.mapping_spec import Accessing, Continuing, Looking, Mapping, Pinning, Supplying
+from pagecache.promises.mapping_spec import Accessing, Continuing, Discarding, Looking, Mapping, Pinning, Supplying
 from pagecache.promises.memory_spec import Collapsing, Migrating, Poisoning, Reclaiming, Splitting, Unswapping
 from pagecache.promises.syscall_spec import Counting, Fallocating, Punching, Reading, Seeking, Truncating, Writing
 
@@ -75,4 +76,5 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     UffdCopy: Supplying,
     UffdZeropage: Supplying,
     Munmap: Mapping,
+    DontNeed: Discarding,
 }

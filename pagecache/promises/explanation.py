@@ -26,6 +26,7 @@ from typing import Final
 
 from pagecache.operations import (
     Collapse,
+    DontNeed,
     Khugepaged,
     MemoryFailure,
     Migrate,
@@ -61,8 +62,8 @@ __all__ = ["STATES_MAX", "Automaton", "State", "automaton_of"]
 STATES_MAX: Final = 5_000
 """How many states an automaton keeps before it begins anew; a program of six operations has some hundreds."""
 
-FLUSH_LATER: Final = Collapse | Khugepaged | PageOut | Migrate
-"""What unmaps with TTU_BATCH_FLUSH, and ends with try_to_unmap_flush()."""
+FLUSH_LATER: Final = Collapse | Khugepaged | PageOut | Migrate | DontNeed
+"""What unmaps with TTU_BATCH_FLUSH, and ends with try_to_unmap_flush(), or unmaps and ends with tlb_finish_mmu()."""
 
 
 class State:
@@ -177,6 +178,7 @@ class State:
                         registered=facts.registered,
                         minor=facts.minor_registered,
                         wp=facts.wp_registered,
+                        discarding=any(isinstance(one, DontNeed) and one.vma == vma for one in running),
                     )
                 )
         return moments

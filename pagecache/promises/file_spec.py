@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, NamedTuple
 
-from pagecache.operations import Operation, Result
+from pagecache.operations import DontNeed, Operation, Result
 from pagecache.step import Task
 from pagecache.world import PAGES_MAX, VmaSpec, WorldSpec
 
@@ -83,11 +83,13 @@ class Cell(NamedTuple):
             more before anybody else can lock it.  The kernel inserts a page locked; NOBODY
             from the moment at which it can no longer be taken back.
         swept: a bit for each task that takes pages away and has been here.
+        stale: of a private mapping, the copy that is in no page table any more, and in the TLB still; empty if none is.
     """
 
     content: str
     locker: int = NOBODY
     swept: int = 0
+    stale: str = ""
 
 
 def has_data(cell: Cell) -> bool:
@@ -143,6 +145,7 @@ class Moment(NamedTuple):
         failing: the pages whose memory is just failing.
         reclaiming: does a PageOut run?
         unmapping: does a call run that unmaps pages first, and flushes the TLBs some time later?
+        discarding: does a call run that empties page tables of the operation's VMA, and perhaps takes them away?
     """
 
     size: int
@@ -158,6 +161,7 @@ class Moment(NamedTuple):
     wp: Certainty = NO
     reclaiming: bool = False
     unmapping: bool = False
+    discarding: bool = False
 
     @property
     def armed(self) -> Certainty:
@@ -205,13 +209,13 @@ class Behaviour:
         operation: what was called.
         task: the number of the task that called it.
         tag: the content that it writes, if it writes.
-        within: does its VMA map its page at all?
+        within: does its VMA map its page at all, or all of its pages?
         hpage_nr: HPAGE_PMD_NR in this world.
         pmds: may its VMA map huge pages by PMDs?
         huge: may new folios be large, so that what happens to a page happens to those beside it, too?
         fills: which pages a fault at its page may bring in at once.
         writable: may its VMA, if it has one, be written to?
-        own: the cell of its VMA's own copy of its page; its page's in the file if the VMA is shared.
+        own: the cell of its VMA's own copy of its page, or its first; its page's in the file if the VMA is shared.
         copies: where the cells of each private mapping are.
 
     ``exclusive`` operations hold ``i_rwsem`` for writing from their first action until they are done:
@@ -238,7 +242,10 @@ class Behaviour:
     def of_call(cls, spec: WorldSpec, task: Task, number: int, operation: Operation) -> Behaviour:
         """The behaviour of ``task``'s ``number``-th operation in a world made from ``spec``."""
         index, vma = getattr(operation, "index", None), getattr(operation, "vma", None)
-        within = index is None or vma is None or spec.vmas[vma].start <= index < spec.vmas[vma].end
+        length = 1
+        if isinstance(operation, DontNeed):
+            index, length = operation.start, operation.length
+        within = index is None or vma is None or spec.vmas[vma].start <= index <= spec.vmas[vma].end - length
         pmds = vma is not None and spec.vmas[vma].huge
         fills = range(0) if index is None or vma is None else _filled_by_a_fault(spec, spec.vmas[vma], index)
         writable = vma is None or spec.backing == "shmem" or spec.vmas[vma].writable

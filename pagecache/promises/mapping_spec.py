@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pagecache.operations import (
     EVENT,
     CloseFile,
+    DontNeed,
     Load,
     Mincore,
     Munmap,
@@ -49,6 +50,7 @@ from pagecache.promises.file_spec import (
 __all__ = [
     "Accessing",
     "Continuing",
+    "Discarding",
     "Looking",
     "Mapping",
     "Pinning",
@@ -223,8 +225,8 @@ class Supplying(Behaviour):
     the page-table lock (mfill_atomic_install_pte()); if the file has shrunk meanwhile, the page is taken back.
     Whatever is at the index, be it only reserved, is EEXIST: it never waits for it.
 
-    A collapse may take the page table away under it: EEXIST before it has looked at anything else, or EAGAIN, and the
-    page is taken back.
+    A collapse, or madvise(MADV_DONTNEED), may take the page table away under it: EEXIST before it has looked at
+    anything else (mfill_establish_pmd()), or EAGAIN, and the page is taken back.
     """
 
     __slots__ = ()
@@ -235,7 +237,7 @@ class Supplying(Behaviour):
         beyond = self.operation.index >= size
         match phase:
             case ("filled",):
-                if self.may_be_huge(self.operation.index, moment):
+                if self.may_be_huge(self.operation.index, moment) or moment.discarding:
                     yield done("EAGAIN"), size, Cell(HOLE, NOBODY, cell.swept)
                 if beyond:
                     yield ("doomed",), size, cell
@@ -254,6 +256,8 @@ class Supplying(Behaviour):
             yield done(ANY_ERROR), size, cell
         if self.pmds:
             yield from _where_a_pmd_maps_it(size, cell)
+        if moment.discarding:
+            yield done("EEXIST"), size, cell
         if phase == FIRST:
             if beyond and has_data(cell) and self.may_be_huge(self.operation.index, moment):
                 yield done("EEXIST"), size, cell
@@ -286,8 +290,9 @@ class Continuing(Behaviour):
             yield done(ANY_ERROR), size, cell
         if self.pmds:
             yield from _where_a_pmd_maps_it(size, cell)
-        if self.may_be_huge(self.operation.index, moment) and has_data(cell):
-            # A collapse takes the page table away, before it looks at anything else or when it has found its page.
+        if (self.may_be_huge(self.operation.index, moment) and has_data(cell)) or moment.discarding:
+            # A collapse, or madvise(MADV_DONTNEED), takes the page table away, before it looks at anything else or when
+            # it has found its page.
             yield done("EEXIST" if phase == FIRST else "EAGAIN"), size, cell
         if beyond:
             yield done("EFAULT" if phase == ("found",) else "EINVAL"), size, cell
@@ -310,6 +315,20 @@ class Continuing(Behaviour):
     def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
         del phase, moment, index
         yield from self.cleared(cell)
+
+
+class Discarding(Behaviour):
+    """``madvise(MADV_DONTNEED)`` of a shared mapping: no page of the file changes, and the next access finds it."""
+
+    __slots__ = ()
+    operation: DontNeed
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        del phase
+        if not self.within or moment.mapped != YES:
+            yield done("ENOMEM"), moment.size, cell
+        if self.within and moment.mapped != NO:
+            yield done(0), moment.size, cell
 
 
 class Mapping(Behaviour):

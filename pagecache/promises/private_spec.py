@@ -13,11 +13,12 @@ See :mod:`pagecache.promises.file_spec`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pagecache.operations import (
     EVENT,
+    DontNeed,
     Load,
     Mincore,
     Operation,
@@ -35,7 +36,6 @@ from pagecache.promises.file_spec import (
     HOLE,
     HWPOISON,
     NO,
-    NOBODY,
     UNDIRTIED,
     YES,
     Behaviour,
@@ -47,7 +47,7 @@ from pagecache.promises.file_spec import (
     done,
     has_data,
 )
-from pagecache.promises.mapping_spec import Accessing, Looking, Pinning
+from pagecache.promises.mapping_spec import Accessing, Discarding, Looking, Pinning
 
 __all__ = ["PRIVATE_BEHAVIOURS"]
 
@@ -62,6 +62,9 @@ class AccessingPrivately(Accessing):
     end of the file none is mapped any more, but by a fault that has looked at ``i_size`` before: as long as the
     truncate has yet to come by ("unmap again to remove racily COWed private pages", shmem_setattr()), or where it could
     only zero a huge page that somebody held, and has left it (truncate_inode_partial_folio()).
+
+    A copy that madvise(MADV_DONTNEED) has taken out of the page table is still there for who has it in his TLB, until
+    that is flushed; whoever faults finds what is in the page table.
     """
 
     __slots__ = ()
@@ -84,16 +87,20 @@ class AccessingPrivately(Accessing):
             yield done("SIGSEGV"), size, cell
         if not self.within or moment.mapped == NO:
             return
+        if cell.stale and isinstance(self.operation, Store | Poke):
+            yield done(0), size, cell._replace(stale=self.tag)
+        elif cell.stale and not isinstance(self.operation, PinWrite):
+            yield done(as_read(cell.stale)), size, cell
         if cell.content == HOLE:
             yield FILE, size, cell
         elif isinstance(self.operation, Store | Poke):
             yield done(0), size, cell._replace(content=self.tag)
             if moment.wp != NO and isinstance(self.operation, Poke):
                 yield done(EVENT), size, cell
-            if moment.may_fail:
-                yield done("SIGBUS"), size, cell  # without memory to copy the zero page
         else:
             yield done(as_read(cell.content)), size, cell
+        if cell.content != HOLE and moment.may_fail and isinstance(self.operation, Store | Poke | PinWrite):
+            yield done("SIGBUS"), size, cell  # without memory to copy the zero page
 
     def _copying(self, content: str, moment: Moment, cell: Cell) -> Iterator[Outcome]:
         size = moment.size
@@ -120,12 +127,20 @@ class AccessingPrivately(Accessing):
 
 
 class PinningPrivately(Pinning, AccessingPrivately):
-    """A device writes into a private copy that is pinned: as of a page of the file, but for what is faulted in."""
+    """A device writes into a private copy that is pinned: as of a page of the file, but for what is faulted in.
+
+    What madvise(MADV_DONTNEED) takes away meanwhile nobody sees any more.
+    """
 
     __slots__ = ()
 
     def index(self, phase: Phase) -> int:
         return self.own if phase[0] in ("pinned", "lost") else super().index(phase)
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        if phase == ("pinned",) and moment.discarding:
+            yield ("lost",), moment.size, cell
+        yield from super().act(phase, moment, cell)
 
 
 class LookingPrivately(Looking):
@@ -172,8 +187,9 @@ class SupplyingPrivately(Behaviour):
             return
         if moment.may_fail:
             yield done(ANY_ERROR), size, cell
-        if self.may_be_huge(self.operation.index, moment):
-            # A collapse takes the page table away, or sets a PMD, before or after it has looked for one.
+        if self.may_be_huge(self.operation.index, moment) or moment.discarding:
+            # A collapse takes the page table away, or sets a PMD, before or after it has looked for one; so does
+            # madvise(MADV_DONTNEED).
             yield done("EEXIST"), size, cell
             yield done("EAGAIN"), size, cell
         yield FILE, size, cell
@@ -183,7 +199,53 @@ class SupplyingPrivately(Behaviour):
         if self.operation.index >= size:
             yield done("EFAULT"), size, cell
         elif cell.content == HOLE:
-            yield done(0), size, Cell(UNDIRTIED if zeroes else self.tag, NOBODY, cell.swept)
+            yield done(0), size, cell._replace(content=UNDIRTIED if zeroes else self.tag)
+
+
+class DiscardingPrivately(Discarding):
+    """``madvise(MADV_DONTNEED)`` of a private mapping: the copies go, and what the file has is seen again.
+
+    Not atomic: one page-table entry after the other is cleared, and the TLB flushed some time after that.
+    """
+
+    __slots__ = ()
+
+    def index(self, phase: Phase) -> int:
+        match phase:
+            case ("zapped", int(pages)):
+                return self.own + pages
+        return self.own
+
+    def act(self, phase: Phase, moment: Moment, cell: Cell) -> Iterator[Outcome]:
+        size = moment.size
+        match phase:
+            case ("first",):
+                if moment.mapped != YES:
+                    yield done("ENOMEM"), size, cell
+                if moment.mapped != NO:
+                    yield ("zapped", 0), size, cell
+            case ("zapped", int(pages)) if pages < self.operation.length:
+                if cell.content == HOLE or cell.stale:
+                    yield ("zapped", pages + 1), size, cell._replace(content=HOLE)
+                if cell.content != HOLE:
+                    yield ("zapped", pages + 1), size, cell._replace(content=HOLE, stale=cell.content)
+
+    def span(self, phase: Phase) -> Sequence[int]:
+        return () if phase == FIRST else range(self.own, self.own + self.operation.length)
+
+    def drift(self, phase: Phase, moment: Moment, index: int, cell: Cell) -> Iterator[Cell]:
+        del phase, moment, index
+        if cell.stale:
+            yield cell._replace(stale="")
+
+    def settles(self, phase: Phase) -> Phase | None:
+        if phase != ("zapped", self.operation.length):
+            return None
+        return done(0 if self.within else "ENOMEM")
+
+    def settle(self, phase: Phase, index: int, cell: Cell) -> Cell | None:
+        del phase, index
+        return None if cell.stale else cell
 
 
 PRIVATE_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = BEHAVIOURS | {
@@ -193,6 +255,7 @@ PRIVATE_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = BEHAVIOURS |
     Poke: AccessingPrivately,
     PinWrite: PinningPrivately,
     Mincore: LookingPrivately,
+    DontNeed: DiscardingPrivately,
     UffdCopy: SupplyingPrivately,
     UffdZeropage: SupplyingPrivately,
 }

@@ -12,6 +12,7 @@ from typing import Final
 from pagecache.operations import (
     CloseWrite,
     Collapse,
+    DontNeed,
     Khugepaged,
     Load,
     Mincore,
@@ -39,7 +40,7 @@ from pagecache.promises.file_spec import (
     done,
     has_data,
 )
-from pagecache.promises.mapping_spec import Mapping
+from pagecache.promises.mapping_spec import Discarding, Mapping
 from pagecache.promises.syscall_spec import Reading, Truncating
 
 __all__ = ["REGULAR_BEHAVIOURS"]
@@ -211,6 +212,7 @@ REGULAR_BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     Mincore: LookingAtCache,
     Truncate: Truncating,
     Munmap: Mapping,
+    DontNeed: Discarding,
     PageOut: Unnoticed,
     OpenWrite: Unnoticed,
     CloseWrite: Unnoticed,

@@ -272,7 +272,7 @@ class Punching(Behaviour):
         del phase
         if index >= PAGES_MAX:
             content = HOLE if cell.content == UNDIRTIED else cell.content
-            yield Cell(content, NOBODY, cell.swept | self.bit)
+            yield cell._replace(content=content, swept=cell.swept | self.bit)
             return
         if cell.locker != NOBODY:
             return

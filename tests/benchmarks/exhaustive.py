@@ -17,6 +17,7 @@ from fuzz.subject import Subject
 from pagecache.kernels import KERNELS_BY_NAME
 from pagecache.operations import (
     Collapse,
+    DontNeed,
     Fallocate,
     Load,
     Mincore,
@@ -67,6 +68,7 @@ NEVER: Final[tuple[tuple[WorldSpec, Threads], ...]] = (
     (MAPPED, ((Collapse(0),), (PunchHole(1),))),
     (MAPPED, ((Collapse(0),), (Truncate(1),))),
     (MAPPED, ((Collapse(0),), (Munmap(),))),
+    (MAPPED, ((Collapse(0),), (DontNeed(0, 2),))),
     (HOLE, ((Collapse(0),), (Fallocate(0, 2),))),
     (HOLE, ((Collapse(0),), (Write(1),), (SeekData(1),))),
     (HOLE, ((Collapse(0),), (UffdRegister(),), (SeekHole(1),))),

@@ -24,6 +24,7 @@ from pagecache.operations import (
     CloseFile,
     CloseWrite,
     Collapse,
+    DontNeed,
     Fallocate,
     Load,
     MemoryFailure,
@@ -51,6 +52,7 @@ from pagecache.operations import (
     Write,
     Writeback,
 )
+from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case
 from strategies.cases import focused, swarmed
 
@@ -78,6 +80,24 @@ FOCI = {
     "private mappings": Focus(
         (Collapse, Load, Store, PinWrite, Mincore, PunchHole, Truncate, UffdCopy, UffdZeropage, UffdWriteProtect),
         {"vma.private": (True,), "vma.huge": (False, True), "vma.missing": (True, False), **TWO_PAGES},
+    ),
+    "page tables that are taken away": Focus(
+        (Collapse, DontNeed, Load, Mincore, PageOut, PinWrite, Split, Store, UffdCopy, UffdContinue, UffdWriteProtect),
+        {
+            "vma.huge": (True, False),
+            "vma.private": (False, True),
+            "vma.missing": (True, False),
+            "vma.wp": (False,),
+            "vma.minor": (False,),
+            **TWO_PAGES,
+        },
+    ),
+    "a PMD lock that somebody tries to get": Focus(
+        (DontNeed(0, 2), Collapse, Load, Migrate(0), PageOut, PinWrite, Split(0, 0), Store),
+        worlds=(
+            WorldSpec(vmas=(VmaSpec(huge=True, mapped=(0, 1)),), large=((0, 1),)),
+            WorldSpec(vmas=(VmaSpec(huge=True, mapped=(0,)), VmaSpec(huge=True, mapped=(0, 1))), large=((0, 1),)),
+        ),
     ),
     "missing pages": Focus(
         (Collapse, Load, Poke, PunchHole, Touch, UffdContinue, UffdCopy, UffdRegister, UffdUnregister, UffdZeropage),

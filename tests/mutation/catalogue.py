@@ -19,6 +19,7 @@ from regular_mutants import REGULAR_MUTANTS
 from shmem_mutants import SHMEM_MUTANTS
 from shrinklist_mutants import SHRINKLIST_MUTANTS
 from swap_mutants import SWAP_MUTANTS
+from zap_mutants import ZAP_MUTANTS
 
 __all__ = ["MUTANTS", "MUTANTS_BY_NAME"]
 
@@ -28,6 +29,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *LOOKUP_MUTANTS,
     *SHMEM_MUTANTS,
     *MAPPING_MUTANTS,
+    *ZAP_MUTANTS,
     *FOLIO_SPLIT_MUTANTS,
     *FAULT_AROUND_MUTANTS,
     *HUGE_PMD_MUTANTS,

@@ -84,8 +84,8 @@ HUGE_PMD_MUTANTS: Final = (
         "zap.py",
         "lock",
         """
--                await sync_with_folio_pmd_zap(vma)
-+                pass
+-            await sync_with_folio_pmd_zap(vma)
++            pass
 """,
         features=HUGE_PAGE,
         operations=("Truncate", "PunchHole", "Munmap", "Load"),

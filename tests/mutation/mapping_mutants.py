@@ -202,7 +202,7 @@ MAPPING_MUTANTS: Final = (
         "order",
         """
 -        if index in vma.tlb:
--            await flush_tlb_page(vma, index, also=behind)
+-            await flush_tlb_page(vma, index, also=looked_at_by_a_zap(start, end))
 +        await step("flush_tlb_page", vma, index)
 """,
     ),
@@ -211,10 +211,10 @@ MAPPING_MUTANTS: Final = (
         "zap.py",
         "bound",
         """
--    for index in range(first, last):
--        if index in vma.ptes and _should_zap(vma.ptes[index], drop_markers=drop_markers, even_cows=even_cows):
-+    for index in range(first, last - 1):
-+        if index in vma.ptes:
+         first, last = max(start, vma.start, number << order), min(end, vma.end, (number + 1) << order)
+-        done = first >= last
++        last -= 1
++        done = first >= last
 """,
     ),
     Mutant(
@@ -222,7 +222,7 @@ MAPPING_MUTANTS: Final = (
         "syscalls.py",
         "refcount",
         """
-     zapped = await zap_page_range(vma, vma.start, vma.end, drop_markers=True)
+     zapped = await zap_page_range(vma, vma.start, vma.end, ZapDetails(drop_markers=True))
 -    for position in range(len(zapped)):
 -        await folio_put(zapped[position])
 +    del zapped
@@ -297,7 +297,7 @@ MAPPING_MUTANTS: Final = (
         "userfaultfd.py",
         "recheck",
         """
-     size = await i_size_read(vma.mapping.host)
+     size = await i_size_read(vma.mapping.host, also=[(pte_target(index), True)])
 -    if index >= size:
 +    if index > size + 8:
          await spin_unlock(table.ptl)

@@ -178,9 +178,9 @@ MIGRATE_MUTANTS: Final = (
         "zap.py",
         "flag",
         """
-             entry = await pte_clear(vma, index)
-+            if entry.migrating is not None:
-+                vma.ptes[index] = entry
+     entry = await pte_clear(vma, index, also=BEHIND_A_PMD)
++    if entry.migrating is not None:
++        vma.ptes[index] = entry
 """,
     ),
     Mutant(

@@ -90,7 +90,7 @@ PRIVATE_MUTANTS: Final = (
         "fault.py",
         "lock",
         """
-     copied = await copy_mc_highpage(copy, 0, folio, index)
+     copied = await copy_mc_highpage(copy, 0, folio, index, also=[(PMDS, False)])  # pte_alloc() comes next
 +    await folio_unlock(folio)
 @@
          error, mapped = await finish_cow_fault(vmf, copy, orig_pte)
@@ -192,8 +192,8 @@ PRIVATE_MUTANTS: Final = (
         "zap.py",
         "flag",
         """
--        zapped = await zap_page_range(vma, first, last, drop_markers=True, single_folio=folio, even_cows=False)
-+        zapped = await zap_page_range(vma, first, last, drop_markers=True, single_folio=folio)
+-    details = ZapDetails(folio, even_cows=False, drop_markers=True)
++    details = ZapDetails(folio, drop_markers=True)
 """,
         features=PRIVATE,
         operations=("Store", "PunchHole", "Load"),
@@ -203,8 +203,8 @@ PRIVATE_MUTANTS: Final = (
         "zap.py",
         "flag",
         """
--    return even_cows or entry.kind == ZERO_PAGE or entry.folio is None or not entry.folio.anon
-+    return even_cows or entry.folio is None or not entry.folio.anon
+-    return details.even_cows or entry.kind == ZERO_PAGE or entry.folio is None or not entry.folio.anon
++    return details.even_cows or entry.folio is None or not entry.folio.anon
 """,
         features=WATCHED,
         operations=("UffdZeropage", "PunchHole", "Mincore", "Touch"),

@@ -7,6 +7,7 @@ from typing import Final
 from pagecache.operations import (
     CloseWrite,
     Collapse,
+    DontNeed,
     Load,
     Mincore,
     Munmap,
@@ -69,6 +70,8 @@ class PlainFile:
             case Munmap(vma):
                 self.mapped[vma] = False
                 return 0
+            case DontNeed(start, length, vma):
+                return 0 if self.maps(start, vma) and self.maps(start + length - 1, vma) else "ENOMEM"
             case OpenWrite():
                 self.descriptors += 1
                 return 0

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pagecache.operations import (
     EVENT,
     Collapse,
+    DontNeed,
     Fallocate,
     Khugepaged,
     Load,
@@ -168,6 +169,10 @@ class SparseFile:
                 self.mapped[vma] = self.missing[vma] = False
                 self.forget(place for place in self.own if place[0] == vma)
                 return 0
+            case DontNeed(start, length, vma):
+                there = [(vma, index) for index in range(start, start + length) if self.maps(vma, index)]
+                self.forget(place for place in there if place in self.own)
+                return 0 if len(there) == length else "ENOMEM"
         raise NotImplementedError(operation)
 
     def forget(self, places: Iterable[tuple[int, int]]) -> None:

@@ -229,9 +229,10 @@ def test_he_looks_at_the_pmd_again_since_6_6() -> None:
     walk.until("spin_lock")
     assert collapse(here).finish() == SCAN_SUCCEED
 
-    walk.finish()
     assert here.vmas[0].table(0).huge is not None
-    assert counts(here) == (3, 1)
+    walk.finish()
+    assert here.vmas[0].table(0).huge is None  # pte_offset_map_lock() has failed, so he splits what is there by now
+    assert counts(here) == (2, 0)
 
 
 @pytest.mark.parametrize("walker", ["gup_fast", "rmap", "nobody"])

@@ -18,6 +18,7 @@ from pagecache.folio import Folio
 from pagecache.kernels import KERNELS_BY_NAME
 from pagecache.operations import (
     Collapse,
+    DontNeed,
     Fallocate,
     Munmap,
     Operation,
@@ -36,6 +37,7 @@ from strategies.programs import named
 
 MAPPED = WorldSpec(("data", "hole"), vmas=(VmaSpec(mapped=(0,)),))
 REGISTERED = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),))
+BY_AN_ENTRY = WorldSpec(vmas=(VmaSpec(huge=True, mapped=(0,)),), large=((0, 1),))
 RESERVED = WorldSpec(("data", "unwritten"))
 
 BESIDE_A_COLLAPSE = [
@@ -43,6 +45,7 @@ BESIDE_A_COLLAPSE = [
     ("linux-6.2", REGISTERED, (UffdRegister(), SeekHole(1))),
     ("linux-2026", MAPPED, (Munmap(),)),
     ("linux-2026", REGISTERED, (UffdCopy(1),)),
+    ("linux-2026-mended", BY_AN_ENTRY, (DontNeed(0, 2),)),
     pytest.param("linux-6.2", MAPPED, (Truncate(1),), marks=pytest.mark.slow),
     pytest.param("linux-2026", MAPPED, (PunchHole(0),), marks=pytest.mark.slow),
     pytest.param("linux-2026", RESERVED, (Fallocate(0, 2),), marks=pytest.mark.slow),

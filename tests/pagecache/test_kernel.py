@@ -35,6 +35,7 @@ DIFFERENCES = {
             "shmem_recalc_inode",
             "shmem_swap_alloc_folio",
             "migrate_folio",
+            "madvise_dontneed_single_vma",
             "shmem_uncharge",
             "try_folio_split",
         },

@@ -63,6 +63,7 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
     values = {
         "index": st.integers(0, len(spec.pages) - 1),
         "start": st.integers(0, len(spec.pages) - 1),
+        "length": st.integers(1, len(spec.pages)),
         "unlocked": st.booleans(),
         "max_ptes_none": st.integers(0, (1 << spec.hpage_order) - 1),
         "max_ptes_swap": st.integers(0, (1 << spec.hpage_order) - 1),
