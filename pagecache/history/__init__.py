@@ -67,6 +67,11 @@ from pagecache.history import (
     b53_first_copy_lost,
     b54_copy_lost,
     b55_copy_goes_to_the_file,
+    b56_flush_of_somebody_else,
+    b57_written_to_after_the_write_back,
+    b58_unmapped_before_the_flush,
+    b59_page_table_that_is_not_empty,
+    b60_page_table_gone_under_a_retract,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -132,6 +137,11 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b53_first_copy_lost.BUG,
     b54_copy_lost.BUG,
     b55_copy_goes_to_the_file.BUG,
+    b56_flush_of_somebody_else.BUG,
+    b57_written_to_after_the_write_back.BUG,
+    b58_unmapped_before_the_flush.BUG,
+    b59_page_table_that_is_not_empty.BUG,
+    b60_page_table_gone_under_a_retract.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}
