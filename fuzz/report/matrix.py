@@ -40,6 +40,7 @@ QUESTIONS: Final = {
     "no_deadlock": "Does everybody get on?",
     "no_livelock": "Does every call come to an end?",
     "the_kernel_does_not_oops": "Does every pointer lead somewhere?",
+    "no_kernel_assertion_fails": "Does every assertion hold?",
 }
 """What an entry with this promise asks; other promises ask for themselves."""
 
