@@ -12,11 +12,10 @@ Leaves out: UFFD_EVENT_REMOVE; per-VMA locks, which since 6.17 keep away who cha
 
 from __future__ import annotations
 
-from pagecache.folio import Folio, folio_put
 from pagecache.locks import down_read, up_read
 from pagecache.mm import Vma, find_vma
 from pagecache.touched import PMDS
-from pagecache.zap import ZapDetails, zap_page_range
+from pagecache.zap import ZapDetails, zap_page_range_single
 
 __all__ = ["madvise_dontneed", "madvise_dontneed_single_vma", "madvise_dontneed_single_vma_6_14"]
 
@@ -33,18 +32,16 @@ async def madvise_dontneed(vma: Vma, start: int, end: int) -> int | str:
     if found is None or first >= last:
         await up_read(vma.mm.mmap_lock)
         return "ENOMEM"
-    zapped: list[Folio] = await vma.mapping.kernel.madvise_dontneed_single_vma(vma, first, last)
-    for position in range(len(zapped)):
-        await folio_put(zapped[position])
+    await vma.mapping.kernel.madvise_dontneed_single_vma(vma, first, last)
     await up_read(vma.mm.mmap_lock)
     return 0 if (first, last) == (start, end) else "ENOMEM"
 
 
-async def madvise_dontneed_single_vma(vma: Vma, start: int, end: int) -> list[Folio]:
-    """``madvise_dontneed_single_vma()`` up to 6.13.  Returns what was mapped, with the references."""
-    return await zap_page_range(vma, start, end)
+async def madvise_dontneed_single_vma(vma: Vma, start: int, end: int) -> None:
+    """``madvise_dontneed_single_vma()`` up to 6.13."""
+    await zap_page_range_single(vma, start, end)
 
 
-async def madvise_dontneed_single_vma_6_14(vma: Vma, start: int, end: int) -> list[Folio]:
-    """``madvise_dontneed_single_vma()`` since 6.14, page tables included.  Returns as before."""
-    return await zap_page_range(vma, start, end, ZapDetails(reclaim_pt=True))
+async def madvise_dontneed_single_vma_6_14(vma: Vma, start: int, end: int) -> None:
+    """``madvise_dontneed_single_vma()`` since 6.14, page tables included."""
+    await zap_page_range_single(vma, start, end, ZapDetails(reclaim_pt=True))

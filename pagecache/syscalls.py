@@ -25,7 +25,7 @@ from pagecache.swap_device import get_swap_device, put_swap_device
 from pagecache.touched import NRPAGES, PMDS
 from pagecache.truncate import INFINITY
 from pagecache.xarray import Entry, ValueEntry
-from pagecache.zap import ZapDetails, unmap_mapping_range, zap_page_range
+from pagecache.zap import ZapDetails, unmap_mapping_range, zap_page_range_single
 
 __all__ = [
     "do_munmap",
@@ -326,9 +326,7 @@ async def do_munmap(vma: Vma) -> int:
         await up_write(mm.mmap_lock)
         return 0
     mm.vmas.remove(vma)
-    zapped = await zap_page_range(vma, vma.start, vma.end, ZapDetails(drop_markers=True))
-    for position in range(len(zapped)):
-        await folio_put(zapped[position])
+    await zap_page_range_single(vma, vma.start, vma.end, ZapDetails(drop_markers=True))
     # free_pgtables(): unlink_file_vma() before the tables go, so that no rmap walk meets them.
     await down_write(mapping.i_mmap_rwsem)
     mapping.i_mmap.remove(vma)

@@ -25,6 +25,7 @@ __all__ = [
     "unmap_mapping_range",
     "zap_empty_pte_table",
     "zap_page_range",
+    "zap_page_range_single",
     "zap_pte_range",
     "zap_pte_table_if_empty",
 ]
@@ -74,6 +75,13 @@ async def zap_page_range(vma: Vma, start: int, end: int, details: ZapDetails = N
             done = await _zap_pmd(vma, first, last, details, zapped)
     await kernel.tlb_finish_mmu(vma, max(start, vma.start), min(end, vma.end), zapped)
     return zapped
+
+
+async def zap_page_range_single(vma: Vma, start: int, end: int, details: ZapDetails = NO_DETAILS) -> None:
+    """``zap_page_range_single()``: zap_page_range(), and let go of the pages."""
+    zapped = await zap_page_range(vma, start, end, details)
+    for position in range(len(zapped)):
+        await folio_put(zapped[position], also=[(PMDS, False)])  # of the next VMA
 
 
 async def _zap_pmd(vma: Vma, first: int, last: int, details: ZapDetails, zapped: list[Folio]) -> bool:
@@ -251,10 +259,8 @@ async def tlb_flush_rmaps(delayed: Sequence[Folio]) -> None:
     """``tlb_flush_rmaps()``: once the TLB has been flushed, they count no longer as mapped by entries that are gone."""
     for position in range(len(delayed)):
         folio = delayed[position]
-        target = ("refcount", folio.number)
-        await step(
-            "folio_remove_rmap_pte", folio, target=target, writes=True, also=[*pte_changed(folio), *BEHIND_A_PMD]
-        )
+        changed = [*pte_changed(folio), *BEHIND_A_PMD]
+        await step("folio_remove_rmap_pte", folio, target=("refcount", folio.number), writes=True, also=changed)
         folio.mapcount -= 1
 
 
@@ -279,9 +285,7 @@ async def unmap_mapping_range(mapping: AddressSpace, start: int, end: int, *, ev
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        zapped = await zap_page_range(vma, start, end, ZapDetails(even_cows=even_cows))
-        for position in range(len(zapped)):
-            await folio_put(zapped[position], also=[(PMDS, False)])  # of the next VMA
+        await zap_page_range_single(vma, start, end, ZapDetails(even_cows=even_cows))
     await up_read(mapping.i_mmap_rwsem)
 
 
@@ -296,7 +300,5 @@ async def unmap_mapping_folio(mapping: AddressSpace, folio: Folio) -> None:
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        zapped = await zap_page_range(vma, folio.index, folio.next_index, details)
-        for position in range(len(zapped)):
-            await folio_put(zapped[position], also=[(PMDS, False)])  # of the next VMA
+        await zap_page_range_single(vma, folio.index, folio.next_index, details)
     await up_read(mapping.i_mmap_rwsem)

@@ -48,8 +48,7 @@ def rerecord(entry: Path, kernel: Chosen | None, *, as_json: bool) -> NoReturn:
         )
     run = examine(old.case, chosen.kernel, old.broken)
     verdict, steps = run.verdict, tuple(run.history.lines())
-    minimal = _proved(old.case, subject_of(chosen.kernel, verdict.promise), verdict)
-    new = dataclasses.replace(old, outcome=verdict.outcome, broken=verdict.promise, steps=steps, minimal=minimal)
+    new = dataclasses.replace(old, outcome=verdict.outcome, broken=verdict.promise, steps=steps)
     changed = (new.outcome, new.broken, new.steps) != (old.outcome, old.broken, old.steps)
     if verdict.outcome is Outcome.UNKNOWN:
         status, text, changed = (
@@ -58,7 +57,8 @@ def rerecord(entry: Path, kernel: Chosen | None, *, as_json: bool) -> NoReturn:
             False,
         )
     elif changed:
-        corpus.rerecord(entry, new)
+        minimal = _proved(old.case, subject_of(chosen.kernel, verdict.promise), verdict)
+        corpus.rerecord(entry, dataclasses.replace(new, minimal=minimal))
         status, text = Status.HELD, f"{entry}: {count(len(steps), 'line')}, {verdict.outcome.value} {verdict.promise}"
     else:
         status, text = Status.HELD, f"{entry}: nothing has changed"
@@ -77,10 +77,8 @@ def rerecord(entry: Path, kernel: Chosen | None, *, as_json: bool) -> NoReturn:
 
 def _proved(case: Case, subject: Subject, verdict: Verdict) -> str:
     """That no schedule of the case with fewer deviations fails in this way; empty if one does, or nobody knows."""
-    deviations = len(case.schedule)
     if not verdict.failed:
         return ""
-    if not deviations:
-        return str(Certificate(0, exhausted=-1, runs=0))
+    deviations = len(case.schedule)
     fewer = deviation_bounded(lambda: subject.execution(case), deviations - 1, RUNS_MAX, signature=verdict.signature)
     return str(Certificate(deviations, deviations - 1, sum(fewer.runs))) if fewer.exhausted else ""

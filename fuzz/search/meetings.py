@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Final
 
-from pagecache.operations import Collapse, DontNeed, Fallocate, Operation, PunchHole, Truncate
+from pagecache.operations import Collapse, Operation, Truncate
 from pagecache.world import VmaSpec, WorldSpec
 from strategies.case import Case
 from strategies.grammar import Draw
@@ -108,15 +108,8 @@ def _range(world: WorldSpec, operation: Operation) -> range:
             return range(start, start + (1 << world.hpage_order))
         case Truncate(size=size):
             return range(size, max(size + 1, len(world.pages)))
-        case (
-            PunchHole(start=start, length=length)
-            | Fallocate(start=start, length=length)
-            | DontNeed(start=start, length=length)
-        ):
-            return range(start, start + length)
-    index = getattr(operation, "index", None)
-    if index is not None:
-        return range(index, index + 1)
+    if operation.pages is not None:
+        return operation.pages
     vma = _vma(world, operation)
     return range(len(world.pages)) if vma is None else range(vma.start, vma.end)
 

@@ -22,14 +22,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from pagecache.folio import Folio, folio_put, vm_bug_on_folio
+from pagecache.folio import Folio, vm_bug_on_folio
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.inode import AddressSpace
 from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import down_read, up_read
 from pagecache.operations import Munmap, PunchHole, Truncate
 from pagecache.world import VmaSpec, WorldSpec
-from pagecache.zap import ZapDetails, zap_page_range
+from pagecache.zap import ZapDetails, zap_page_range_single
 
 
 async def unmap_mapping_folio(mapping: AddressSpace, folio: Folio) -> None:
@@ -39,9 +39,7 @@ async def unmap_mapping_folio(mapping: AddressSpace, folio: Folio) -> None:
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        zapped = await zap_page_range(vma, folio.index, folio.next_index, details)
-        for position in range(len(zapped)):
-            await folio_put(zapped[position])
+        await zap_page_range_single(vma, folio.index, folio.next_index, details)
     await up_read(mapping.i_mmap_rwsem)
 
 

@@ -31,6 +31,15 @@ class Operation:
         """Is it modelled for such a world?"""
         return world.backing in cls.backings and len(world.others) >= cls.files - 1
 
+    @property
+    def pages(self) -> range | None:
+        """The pages of the file that it names, by an index or by a start and a length; ``None`` if it names none."""
+        index = getattr(self, "index", None)
+        if index is not None:
+            return range(index, index + 1)
+        start, length = getattr(self, "start", None), getattr(self, "length", None)
+        return None if start is None or length is None else range(start, start + length)
+
     def __repr__(self) -> str:
         shown = [
             f"{field.name}={getattr(self, field.name)!r}"

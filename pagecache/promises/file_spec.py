@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, NamedTuple
 
-from pagecache.operations import DontNeed, Operation, Result
+from pagecache.operations import Operation, Result
 from pagecache.step import Task
 from pagecache.world import PAGES_MAX, VmaSpec, WorldSpec
 
@@ -241,11 +241,11 @@ class Behaviour:
     @classmethod
     def of_call(cls, spec: WorldSpec, task: Task, number: int, operation: Operation) -> Behaviour:
         """The behaviour of ``task``'s ``number``-th operation in a world made from ``spec``."""
-        index, vma = getattr(operation, "index", None), getattr(operation, "vma", None)
-        length = 1
-        if isinstance(operation, DontNeed):
-            index, length = operation.start, operation.length
-        within = index is None or vma is None or spec.vmas[vma].start <= index <= spec.vmas[vma].end - length
+        pages, vma = operation.pages, getattr(operation, "vma", None)
+        index = None if pages is None else pages.start
+        within = (
+            pages is None or vma is None or (spec.vmas[vma].start <= pages.start and pages.stop <= spec.vmas[vma].end)
+        )
         pmds = vma is not None and spec.vmas[vma].huge
         fills = range(0) if index is None or vma is None else _filled_by_a_fault(spec, spec.vmas[vma], index)
         writable = vma is None or spec.backing == "shmem" or spec.vmas[vma].writable

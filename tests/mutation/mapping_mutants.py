@@ -222,10 +222,11 @@ MAPPING_MUTANTS: Final = (
         "syscalls.py",
         "refcount",
         """
-     zapped = await zap_page_range(vma, vma.start, vma.end, ZapDetails(drop_markers=True))
--    for position in range(len(zapped)):
--        await folio_put(zapped[position])
-+    del zapped
+-from pagecache.zap import ZapDetails, unmap_mapping_range, zap_page_range_single
++from pagecache.zap import ZapDetails, unmap_mapping_range, zap_page_range
+@@
+-    await zap_page_range_single(vma, vma.start, vma.end, ZapDetails(drop_markers=True))
++    await zap_page_range(vma, vma.start, vma.end, ZapDetails(drop_markers=True))
 """,
     ),
     Mutant(

@@ -65,8 +65,8 @@ ZAP_MUTANTS: Final = (
         "madvise.py",
         "flag",
         """
--    return await zap_page_range(vma, start, end, ZapDetails(reclaim_pt=True))
-+    return await zap_page_range(vma, start, end, ZapDetails(even_cows=False, reclaim_pt=True))
+-    await zap_page_range_single(vma, start, end, ZapDetails(reclaim_pt=True))
++    await zap_page_range_single(vma, start, end, ZapDetails(even_cows=False, reclaim_pt=True))
 """,
         features=PRIVATE,
         operations=("DontNeed", "Load", "Store"),
@@ -76,8 +76,8 @@ ZAP_MUTANTS: Final = (
         "madvise.py",
         "flag",
         """
--    return await zap_page_range(vma, start, end, ZapDetails(reclaim_pt=True))
-+    return await zap_page_range(vma, start, end, ZapDetails(drop_markers=True, reclaim_pt=True))
+-    await zap_page_range_single(vma, start, end, ZapDetails(reclaim_pt=True))
++    await zap_page_range_single(vma, start, end, ZapDetails(drop_markers=True, reclaim_pt=True))
 """,
         features=PROTECTED,
         operations=("UffdWriteProtect", "DontNeed", "Poke"),
@@ -87,9 +87,11 @@ ZAP_MUTANTS: Final = (
         "madvise.py",
         "refcount",
         """
--    for position in range(len(zapped)):
--        await folio_put(zapped[position])
-+    del zapped
+-from pagecache.zap import ZapDetails, zap_page_range_single
++from pagecache.zap import ZapDetails, zap_page_range, zap_page_range_single
+@@
+-    await zap_page_range_single(vma, start, end, ZapDetails(reclaim_pt=True))
++    await zap_page_range(vma, start, end, ZapDetails(reclaim_pt=True))
 """,
     ),
     Mutant(
