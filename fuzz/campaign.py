@@ -38,9 +38,9 @@ from fuzz.search.portfolio import Portfolio
 from fuzz.shrinking.shrink import Shrunk
 from fuzz.subject import Subject
 from pagecache.history import HISTORY, Focus
-from pagecache.operations import OPERATIONS
+from pagecache.operations import OPERATIONS, Operation
 from pagecache.promises.sometimes import SightingsWatcher
-from pagecache.world import BACKINGS
+from pagecache.world import WorldSpec
 from strategies.case import Case
 from strategies.cases import focused, paired, swarmed
 from strategies.grammar import Draw
@@ -101,6 +101,7 @@ PAIRED: Final = 0.5
 ALIKE: Final = 0.3
 """The share of the later ones of one unusual kind: its pages are all in swap, say, or each VMA has fault-around."""
 
+ONE: Final = {"hpage_order": (1,), "huge_pages": (1,)}
 TWO: Final = {"hpage_order": (1,), "huge_pages": (2,), "large": (((0, 1),), ((2, 1),), ((0, 1), (2, 1)))}
 FOUR: Final = {"hpage_order": (2,), "huge_pages": (1,), "large": (((0, 1),), ((2, 1),), ((0, 1), (2, 1)), ((0, 2),))}
 """A file of four pages, some of them in large folios, through which an operation may cut, or begin in one and end in
@@ -110,6 +111,7 @@ KINDS: Final[tuple[Features, ...]] = (
     *({"backing": ("shmem",), "pages": (state,)} for state in ("swapped", "zeroes", "unwritten")),
     {"vma.around": (True,), "vma.huge": (False, True)},
     {"backing": ("shmem",), "vma.private": (True,), "vma.huge": (False, True)},
+    {**ONE, "vmas": (2, 3), "vma.mm": ("A",), "vma.range": ((0, 2),), "vma.huge": (False, True)},
     *({"backing": ("shmem",), "pages": (state,), **four} for four in (TWO, FOUR) for state in ("data", "swapped")),
     *({"backing": ("file",), "pages": (state,), **four} for four in (TWO, FOUR) for state in ("data", "dirty")),
 )
@@ -118,10 +120,6 @@ PATIENCE: Final = 2_000
 """Schedules of a program that a focus gives as it is, before the search of it begins again.  Measured on B17, whose
 only program fails after three deviations: of ten searches eight find it within 5,000 schedules, five within 600, and
 one not within 60,000.  What it has seen first decides what it takes for rare."""
-
-BY_BACKING: Final = {
-    backing: tuple(one for one in OPERATIONS if backing in one.backings and one.files == 1) for backing in BACKINGS
-}
 
 EXPECTED: Final = frozenset({"a_collapse_succeeded", "a_collapse_rolled_back", "a_hole_was_filled_during_the_scan"})
 """What every search of ENOUGH schedules must have reached, or it was vacuous and says nothing."""
@@ -290,8 +288,13 @@ def _elsewhere(draw: Draw, kernel: str, met: Meetings) -> Case:
     """A case in any world: of kinds of operations that have hardly met, or of a swarm."""
     features = draw.option(KINDS, KINDS[0]) if draw.boolean(ALIKE, like=False) else ANY
     if draw.boolean(PAIRED, like=False):
-        return paired(draw, kernel, lambda backing: met.pair(draw, BY_BACKING[backing]), features=features)
+        return paired(draw, kernel, lambda world: met.pair(draw, _fitting(world)), features=features)
     return swarmed(draw, kernel, features=features)
+
+
+def _fitting(world: WorldSpec) -> tuple[type[Operation], ...]:
+    """The kinds of operations that make sense in a world, but for those that are about other files."""
+    return tuple(one for one in OPERATIONS if one.files == 1 and one.fits(world))
 
 
 def schedules_of(

@@ -49,10 +49,10 @@ async def gup_fast(vma: Vma, index: int) -> Folio | None:
 
 async def _gup_fast_pte(vma: Vma, index: int) -> Folio | None:
     """``gup_fast_pte_range()`` of one page, below gup_fast_pmd_range()."""
-    table = vma.table(index)
     # Whether the VMA is still there, is decided where munmap() lets go of the i_mmap_rwsem.
     unmapped = (("i_mmap_rwsem", 0), False)
     await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number), also=[unmapped])
+    table = vma.table(index)
     if vma.alive and table.huge is not None:
         return await _gup_fast_pmd_leaf(vma, index, table.huge)
     if not vma.alive or not table.present:
@@ -70,7 +70,7 @@ async def _gup_fast_pte(vma: Vma, index: int) -> Folio | None:
     await step("ptep_get", vma, index, target=pte_target(index))
     if table.generation != generation:
         raise UseAfterFree(f"gup_fast() reads a page table of {vma} at index {index} that has been freed")
-    if table.present and vma.ptes.get(index) == entry:
+    if vma.table(index) is table and table.present and vma.ptes.get(index) == entry:
         return entry.folio
     await folio_put(entry.folio)
     return None

@@ -132,7 +132,7 @@ async def freeze_to_split(mapping: AddressSpace, folio: Folio, xas: XaState) -> 
     await step("can_split_folio", folio, target=("refcount", folio.number))
     if folio.refcount != folio.mapcount + folio.nr_pages + 1:
         return False
-    await mapping.kernel.try_to_unmap(mapping, folio, rmap_locked=True)
+    await mapping.kernel.try_to_unmap(mapping, folio, rmap_locked=True, sync=True)
     # unmap_folio(): VM_BUG_ON_PAGE(!unmap_success), since 504e070dc08f (5.13) VM_WARN_ON_ONCE_PAGE(page_mapped(page)).
     vm_bug_on_folio(folio.mapcount > 0, folio, "still mapped when it is to be split")
     await xas_lock_irq(xas)

@@ -76,6 +76,9 @@ class Kernel:
     zap_pte_range: KernelFunction
     tlb_finish_mmu: KernelFunction
     madvise_dontneed_single_vma: KernelFunction
+    move_ptes: KernelFunction
+    move_pgt_entry: KernelFunction
+    move_normal_pmd: KernelFunction
     split_huge_pmd_locked: KernelFunction
     split_folio: KernelFunction
     try_folio_split: KernelFunction

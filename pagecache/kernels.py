@@ -57,6 +57,7 @@ from pagecache.mended import lookup as mended_lookup
 from pagecache.mended import mfill as mended_mfill
 from pagecache.mended import migrate as mended_migrate
 from pagecache.mended import mkwrite as mended_mkwrite
+from pagecache.mended import mremap as mended_mremap
 from pagecache.mended import open as mended_open
 from pagecache.mended import partial as mended_partial
 from pagecache.mended import regular as mended_regular
@@ -69,6 +70,7 @@ from pagecache.mended import zap as mended_zap
 from pagecache.mfill_private import mfill_atomic_pte_copy, mfill_atomic_pte_zeropage
 from pagecache.migrate import folio_migrate_mapping, migrate_folio_6_6, migrate_folio_2026
 from pagecache.mprotect import uffd_wp_range
+from pagecache.mremap import move_normal_pmd, move_pgt_entry, move_ptes
 from pagecache.regular.add import __filemap_add_folio
 from pagecache.regular.mkwrite import page_mkwrite
 from pagecache.regular.open import do_dentry_open
@@ -158,6 +160,9 @@ LINUX_6_2: Final = Kernel(
     zap_pte_range=zap_pte_range,
     tlb_finish_mmu=tlb_finish_mmu,
     madvise_dontneed_single_vma=madvise_dontneed_single_vma,
+    move_pgt_entry=move_pgt_entry,
+    move_normal_pmd=move_normal_pmd,
+    move_ptes=move_ptes,
     split_huge_pmd_locked=split_huge_pmd_locked,
     split_folio=split_folio,
     try_folio_split=try_folio_split,
@@ -289,6 +294,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     shmem_swap_alloc_folio=shmem_swap_alloc_folio,
     split_unmapped_folio=mended_split.split_unmapped_folio,
     zap_pte_range=mended_zap.zap_pte_range,
+    move_normal_pmd=mended_mremap.move_normal_pmd,
 )
 
 LINUX_2026_WRITABLE: Final = LINUX_2026_MENDED.replace(

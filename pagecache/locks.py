@@ -24,6 +24,7 @@ __all__ = [
     "rcu_read_lock",
     "rcu_read_unlock",
     "spin_lock",
+    "spin_lock_nested",
     "spin_trylock",
     "spin_unlock",
     "up_read",
@@ -103,6 +104,13 @@ def release(lock: SpinLock, current: Task) -> None:
 async def spin_lock(lock: SpinLock, *, also: Sequence[tuple[Target, bool]] = ()) -> Task:
     """``spin_lock()``: spin until the lock is free, then hold it; ``also`` is touched behind it (see Step)."""
     current = await lock_step("spin_lock", lock, lock, also=also)
+    acquire(lock, current)
+    return current
+
+
+async def spin_lock_nested(lock: SpinLock, *, also: Sequence[tuple[Target, bool]] = ()) -> Task:
+    """``spin_lock_nested()``: spin_lock() by who holds one of its class: something else keeps two such in order."""
+    current = await lock_step("spin_lock_nested", lock, lock, also=also)
     acquire(lock, current)
     return current
 

@@ -48,7 +48,7 @@ async def memory_failure(mapping: AddressSpace, index: int) -> int | str:
     answer: int | str = "EBUSY"
     if folio.mapping is mapping and not folio.order:
         if folio.mapcount:
-            await mapping.kernel.try_to_unmap(mapping, folio)  # hwpoison_user_mappings()
+            await mapping.kernel.try_to_unmap(mapping, folio, sync=True)  # hwpoison_user_mappings()
         # What follows is me_pagecache_dirty(), and me_pagecache_clean().
         isolated = await folio_isolate_lru(folio)
         if isolated:

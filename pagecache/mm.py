@@ -26,11 +26,13 @@ __all__ = [
     "Vma",
     "find_vma",
     "flush_tlb_page",
+    "flush_tlb_range",
     "looked_at_by_a_fault",
     "migration_entry_wait",
     "pmd_changed",
     "pmd_clear",
     "pmd_install",
+    "pmd_move",
     "pmdp_collapse_flush",
     "pte_changed",
     "pte_clear",
@@ -43,9 +45,13 @@ __all__ = [
 
 
 class Mm:
-    """``struct mm_struct``."""
+    """``struct mm_struct``.
 
-    __slots__ = ("gup_fast", "mmap_lock", "name", "pml", "vmas")
+    ``tlb_flush_pending`` counts who clears entries and flushes the TLB later (mm_tlb_flush_nested()), and
+    ``tlb_flush_batched`` says that try_to_unmap() has left that to a try_to_unmap_flush() which is to come.
+    """
+
+    __slots__ = ("gup_fast", "mmap_lock", "name", "pml", "tlb_flush_batched", "tlb_flush_pending", "vmas")
     __fingerprint_skip__: ClassVar = ("name",)
 
     def __init__(self, name: str, number: int) -> None:
@@ -54,6 +60,8 @@ class Mm:
         self.pml = SpinLock(f"pml of {name}", "pml", number)
         """``pmd_lock()``: the PMDs of a small world are all in one page."""
         self.vmas: list[Vma] = []
+        self.tlb_flush_pending = 0
+        self.tlb_flush_batched = False
         self.gup_fast: list[Task] = []
         """Who walks the page tables with interrupts off: an IPI to all CPUs waits for them."""
 
@@ -64,13 +72,15 @@ class PageTable:
     ``present`` tells whether the PMD points to a page table: it comes with the first fault and goes when a
     collapse retracts it.  ``huge`` is the PMD if it maps a huge page instead, or stands for one that is being migrated.
     ``generation`` counts how often the page of entries went back to the allocator while
-    a walker that does not take the mmap_lock could still be reading it.
+    a walker that does not take the mmap_lock could still be reading it.  ``vma`` is where its entries are: mremap()
+    exchanges two, of which one is empty, and its lock goes with the page.
     """
 
-    __slots__ = ("generation", "huge", "present", "ptl")
+    __slots__ = ("generation", "huge", "present", "ptl", "vma")
 
-    def __init__(self, vma: int, number: int) -> None:
-        self.ptl = SpinLock(f"ptl of vma{vma}:{number}", "ptl", vma * 8 + number)
+    def __init__(self, vma: Vma, number: int) -> None:
+        self.vma = vma
+        self.ptl = SpinLock(f"ptl of {vma}:{number}", "ptl", vma.number * 8 + number)
         self.present = False
         self.huge: Pte | None = None
         self.generation = 0
@@ -141,7 +151,7 @@ class Vma:
         self.uffd_minor = False
         self.uffd_wp = False
         self.uffd_waiters: list[tuple[Task, int]] = []
-        self.tables = [PageTable(number, n) for n in range((end - 1 >> mapping.hpage_pmd_order) + 1)]
+        self.tables = [PageTable(self, n) for n in range((end - 1 >> mapping.hpage_pmd_order) + 1)]
         self.ptes: dict[int, Pte] = {}
         self.tlb: dict[int, Pte] = {}
 
@@ -258,9 +268,10 @@ async def pte_clear(vma: Vma, index: int, *, also: Sequence[tuple[Target, bool]]
     Raises:
         KernelBug: if somebody else has emptied it meanwhile, and what it mapped is unmapped twice.
     """
+    table = vma.table(index)
     changed = [*pte_changed(vma.ptes[index].folio), *also]
     await step("ptep_get_and_clear", vma, index, target=pte_target(index), writes=True, also=changed)
-    entry = vma.ptes.pop(index, None)
+    entry = table.vma.ptes.pop(index, None)
     if entry is None:
         raise KernelBug(f"the page-table entry of {vma} for {index} is cleared twice (Bad page map)")
     return entry
@@ -346,6 +357,14 @@ async def flush_tlb_page(vma: Vma, index: int, *, also: Sequence[tuple[Target, b
     vma.tlb.pop(index, None)
 
 
+async def flush_tlb_range(vma: Vma, start: int, end: int) -> None:
+    """``flush_tlb_range()`` of the indices ``start`` to ``end - 1``, in one go."""
+    flushed = [(TLB, True), *((pte_target(index), True) for index in range(start, end))]
+    await step("flush_tlb_range", vma, start, end, target=pte_target(start), writes=True, also=flushed)
+    for index in range(start, end):
+        vma.tlb.pop(index, None)
+
+
 async def pmdp_collapse_flush(vma: Vma, index: int) -> None:
     """``pmdp_collapse_flush()``: take out the page table that has the entry for ``index``, and flush the TLB.
 
@@ -373,6 +392,28 @@ async def pmd_clear(vma: Vma, index: int) -> None:
     """
     await step("pmd_clear", vma, index, target=("pmd", vma.number), writes=True, also=pmd_changed(vma, index, None))
     _take_out(vma, index)
+
+
+async def pmd_move(vma: Vma, new_vma: Vma, index: int) -> None:
+    """``pmd_clear()``, then ``pmd_populate()``: a page table goes to another VMA, with its lock and all that is in it.
+
+    Under the mmap_lock, the PMD lock and the i_mmap_rwsem.  Who takes none of these, gup_fast() or a CPU, finds nothing
+    in between at either address, and has to wait for the mmap_lock; so it is one step.
+
+    Raises:
+        KernelBug: if there is none: what an empty PMD seems to point to is put into the other one as a page table.
+    """
+    changed = [(("pmd", vma.number), True), *pmd_changed(vma, index, None)]
+    await step("pmd_populate", new_vma, index, target=("pmd", new_vma.number), writes=True, also=changed)
+    table, empty = vma.table(index), new_vma.table(index)
+    if not table.present:
+        raise KernelBug(f"the page at physical address 0 becomes a page table of {new_vma}, at index {index}")
+    number = index >> vma.mapping.hpage_pmd_order
+    vma.tables[number], new_vma.tables[number] = empty, table
+    empty.vma, table.vma = vma, new_vma
+    for one in vma.pmd_range(index):
+        if one in vma.ptes:
+            new_vma.ptes[one] = vma.ptes.pop(one)
 
 
 def _take_out(vma: Vma, index: int) -> None:
@@ -405,6 +446,6 @@ async def pte_free_now(vma: Vma, index: int) -> None:
 
     That may be gup_fast(), or who came from the file and has the i_mmap_rwsem for reading: unmap_mapping_range().
     """
-    walkers = [(vma.mapping.i_mmap_rwsem.target, False)]
+    walkers = [(vma.mapping.i_mmap_rwsem.target, False), (("gup_fast", 0), False)]
     await step("pte_free", vma, index, target=("pmd", vma.number), writes=True, also=[(PMDS, True), *walkers])
     vma.table(index).generation += bool(vma.mm.gup_fast or vma.mapping.i_mmap_rwsem.readers)

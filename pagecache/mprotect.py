@@ -27,7 +27,9 @@ async def mwriteprotect_range(vma: Vma, index: int, *, protect: bool) -> int | s
     if found is None or not vma.uffd_wp or not vma.maps(index):
         await up_read(vma.mm.mmap_lock)
         return "ENOENT"
+    vma.mm.tlb_flush_pending += 1  # tlb_gather_mmu()
     error: str = await vma.mapping.kernel.uffd_wp_range(vma, index, protect=protect)
+    vma.mm.tlb_flush_pending -= 1
     await up_read(vma.mm.mmap_lock)
     if error:
         return error
@@ -58,7 +60,7 @@ async def uffd_wp_range(vma: Vma, index: int, *, protect: bool) -> str:
         if table.present:
             break
         await spin_unlock(table.ptl)
-    if index in vma.tlb and vma.mapped(index) is None:
+    if vma.mm.tlb_flush_batched and index in vma.tlb and vma.mapped(index) is None:
         # flush_tlb_batched_pending(): reclaim has emptied the entry, and the TLB still has it, perhaps for stores.
         await flush_tlb_page(vma, index)
     entry = vma.ptes.get(index)

@@ -1,4 +1,9 @@
-"""Finding and removing the page-table entries that map a folio (``mm/rmap.c``)."""
+"""Finding and removing the page-table entries that map a folio (``mm/rmap.c``).
+
+page_vma_mapped_walk() finds a page table by way of a VMA, and takes its lock.  That the VMA still has it then, is what
+the i_mmap_rwsem is for: mremap() takes it for writing to move one (97113eb39fa7).  A walker that does not wait for that
+finds the entries where they are now, and flushes the TLB where they were.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +32,7 @@ __all__ = [
 
 
 async def try_to_unmap(
-    mapping: AddressSpace, folio: Folio, *, rmap_locked: bool = False, batch_flush: bool = False
+    mapping: AddressSpace, folio: Folio, *, rmap_locked: bool = False, batch_flush: bool = False, sync: bool = False
 ) -> None:
     """``try_to_unmap()``: empty every page-table entry that maps the locked ``folio``.
 
@@ -37,6 +42,8 @@ async def try_to_unmap(
         rmap_locked: TTU_RMAP_LOCKED, the caller holds ``i_mmap_rwsem``.
         batch_flush: TTU_BATCH_FLUSH, the TLB is flushed by a later try_to_unmap_flush(); until then CPUs
             still reach the page through old entries.
+        sync: TTU_SYNC, take the lock wherever an entry could be: somebody has cleared one, and the mapcount is to
+            follow, or it is to be set again elsewhere (mremap()).
     """
     if not rmap_locked:
         await down_read(mapping.i_mmap_rwsem)
@@ -46,17 +53,20 @@ async def try_to_unmap(
             await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(folio.index).huge is not None:
                 await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
-            elif vma.table(folio.index).none:
-                await sync_with_folio_pmd_zap(vma)  # TTU_SYNC
+            elif sync and vma.table(folio.index).none:
+                await sync_with_folio_pmd_zap(vma)
         for index in range(folio.index, folio.next_index):
-            # page_vma_mapped_walk() peeks before it takes the lock: an entry can only go away.
-            if vma.mapped(index) is not folio:
+            if sync and not (vma.maps(index) and vma.table(index).present):
+                continue
+            # page_vma_mapped_walk() peeks before it takes the lock.
+            if not sync and vma.mapped(index) is not folio:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl, also=[(PTES, False)])
-            if vma.mapped(index) is folio:
-                entry = await pte_clear(vma, index)
-                pte_install_uffd_wp_if_needed(vma, index, entry)
+            if table.vma.mapped(index) is folio:
+                entry = await pte_clear(table.vma, index)
+                pte_install_uffd_wp_if_needed(table.vma, index, entry)
+                vma.mm.tlb_flush_batched |= batch_flush
                 if not batch_flush:
                     await flush_tlb_page(vma, index, also=pte_changed(folio))
                 folio.dirty |= entry.dirty  # "Move the dirty bit to the folio now the pte is gone."
@@ -86,14 +96,16 @@ async def folio_mkclean(mapping: AddressSpace, folio: Folio) -> None:
             await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(folio.index).huge is not None:
                 await pmd_mkclean(vma, folio)
+            elif vma.table(folio.index).none:
+                await sync_with_folio_pmd_zap(vma)
         for index in range(folio.index, folio.next_index):
             if not vma.maps(index) or not vma.table(index).present:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl, also=[(PTES, False)])
-            if vma.mapped(index) is folio and vma.ptes[index].write:
-                entry = await pte_clear(vma, index)
-                vma.ptes[index] = entry._replace(write=False, dirty=False)
+            if table.vma.mapped(index) is folio and table.vma.ptes[index].write:
+                entry = await pte_clear(table.vma, index)
+                table.vma.ptes[index] = entry._replace(write=False, dirty=False)
                 await flush_tlb_page(vma, index)
             await spin_unlock(table.ptl)
     await up_read(mapping.i_mmap_rwsem, also=seen_in_its_slots(folio))  # who calls it makes the folio clean
@@ -117,19 +129,22 @@ async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl, also=[(PTES, False)])
-            if vma.mapped(index) is folio:
-                entry = await pte_clear(vma, index)
-                vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
+            if table.vma.mapped(index) is folio:
+                entry = await pte_clear(table.vma, index)
+                table.vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
                 await flush_tlb_page(vma, index, also=pte_changed(folio))
                 folio.dirty |= entry.dirty
                 folio.mapcount -= 1
                 drop_references(folio, 1)
             await spin_unlock(table.ptl)
-    await up_read(mapping.i_mmap_rwsem)
+    await up_read(mapping.i_mmap_rwsem, also=[(("refcount", folio.number), False)])  # is it still mapped?
 
 
 async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -> None:
-    """``remove_migration_ptes()``: map ``dst``, locked, wherever there is a migration entry for ``src``."""
+    """``remove_migration_ptes()``: map ``dst``, locked, wherever there is a migration entry for ``src``.
+
+    It does not peek (PVMW_SYNC), as folio_mkclean() does not: mremap() has cleared an entry and not set it again yet.
+    """
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
@@ -137,16 +152,18 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
             await step("pmd_offset", vma, dst.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(dst.index).huge is not None:
                 await remove_migration_pmd(vma, src, dst)
+            elif vma.table(dst.index).none:
+                await sync_with_folio_pmd_zap(vma)
         for index in range(dst.index, dst.next_index):
-            if vma.migrating(index) is not src:
+            if not vma.maps(index) or not vma.table(index).present:
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl, also=[(PTES, False)])
-            if vma.migrating(index) is src:
+            if table.vma.migrating(index) is src:
                 changed = pte_changed(dst)
-                await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True, also=changed)
-                entry = pte_under_lock(vma, index)
-                vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
+                await step("set_pte_at", table.vma, index, dst, target=pte_target(index), writes=True, also=changed)
+                entry = pte_under_lock(table.vma, index)
+                table.vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
                 dst.refcount += 1
                 dst.mapcount += 1
             await spin_unlock(table.ptl)
@@ -163,3 +180,4 @@ async def try_to_unmap_flush(mapping: AddressSpace) -> None:
     )
     for vma in mapping.i_mmap:
         vma.tlb.clear()
+        vma.mm.tlb_flush_batched = False

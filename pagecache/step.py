@@ -30,6 +30,7 @@ __all__ = [
     "UseAfterFree",
     "Wait",
     "step",
+    "vm_bug_on",
     "warn_on_once",
 ]
 
@@ -173,6 +174,16 @@ class UseAfterFree(KernelBug):
 
 class Oops(KernelBug):
     """The kernel followed a pointer that leads nowhere."""
+
+
+def vm_bug_on(wrong: bool, what: str) -> None:
+    """``VM_BUG_ON()``.
+
+    Raises:
+        KernelBug: if it is ``wrong``.
+    """
+    if wrong:
+        raise KernelBug(f"VM_BUG_ON: {what}")
 
 
 def warn_on_once(error: str, what: str) -> None:

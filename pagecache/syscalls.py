@@ -38,6 +38,7 @@ __all__ = [
     "shmem_getattr",
     "shmem_punch_hole",
     "shmem_setattr",
+    "unmap_vma",
 ]
 
 END_OF_FILE: Final = 0
@@ -318,14 +319,24 @@ async def shmem_fallocate(inode: Inode, start: int, length: int, *, keep_size: b
 
 
 async def do_munmap(vma: Vma) -> int:
-    """``do_vmi_munmap()`` of a whole VMA: take it out, zap its page table, then forget it."""
+    """``do_vmi_munmap()`` of a whole VMA, and the return to user space."""
     mm, mapping = vma.mm, vma.mapping
     await down_write(mm.mmap_lock, also=[(PMDS, False)])
     found = find_vma(vma)
     if found is None:
         await up_write(mm.mmap_lock)
         return 0
-    mm.vmas.remove(vma)
+    await unmap_vma(vma)
+    await up_write(mm.mmap_lock)
+    if vma.vm_write and mapping.regular is not None:
+        await put_write_access(mapping)  # fput() of vm_file, at the return to user space
+    return 0
+
+
+async def unmap_vma(vma: Vma) -> None:
+    """``do_vmi_align_munmap()`` of a whole VMA: take it out, zap its page table, forget it; under the mmap_lock."""
+    mapping = vma.mapping
+    vma.mm.vmas.remove(vma)
     await zap_page_range_single(vma, vma.start, vma.end, ZapDetails(drop_markers=True))
     # free_pgtables(): unlink_file_vma() before the tables go, so that no rmap walk meets them.
     await down_write(mapping.i_mmap_rwsem)
@@ -333,7 +344,3 @@ async def do_munmap(vma: Vma) -> int:
     await up_write(mapping.i_mmap_rwsem)
     vma.uffd_missing = vma.uffd_minor = vma.uffd_wp = False
     vma.alive = False
-    await up_write(mm.mmap_lock)
-    if vma.vm_write and mapping.regular is not None:
-        await put_write_access(mapping)  # fput() of vm_file, at the return to user space
-    return 0

@@ -59,7 +59,7 @@ async def truncate_inode_partial_folio(mapping: AddressSpace, folio: Folio, star
         return True
     if mapping.regular is not None:
         # "Unmap the folio, so it will be refaulted with PTEs": try_folio_split_or_unmap() (fa04f5b60fda).
-        await mapping.kernel.try_to_unmap(mapping, folio)
+        await mapping.kernel.try_to_unmap(mapping, folio, sync=True)
     if folio.dirty:
         return False
     await truncate_inode_folio(mapping, folio)

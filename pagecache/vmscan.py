@@ -74,7 +74,7 @@ async def _drop_poisoned_folio(mapping: AddressSpace, folio: Folio) -> None:
     it went on like any other: what it held was written to swap as if nothing had happened.
     """
     if folio.mapping is mapping and folio.mapcount:
-        await mapping.kernel.try_to_unmap(mapping, folio)  # unmap_poisoned_folio()
+        await mapping.kernel.try_to_unmap(mapping, folio, sync=True)  # unmap_poisoned_folio()
     await folio_unlock(folio)
     await folio_put(folio)
 
@@ -85,7 +85,7 @@ async def _shrink_locked_folio(mapping: AddressSpace, folio: Folio, folio_list: 
         await folio_unlock(folio)
         return False
     if folio.mapcount:
-        await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True)
+        await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True, sync=folio.order > 0)
     # "Folio is dirty. Flush the TLB if a writable entry potentially exists to avoid CPU writes after I/O starts".
     await try_to_unmap_flush(mapping)
     if folio.mapcount:

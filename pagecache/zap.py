@@ -68,12 +68,14 @@ async def zap_page_range(vma: Vma, start: int, end: int, details: ZapDetails = N
     zapped: list[Folio] = []
     order = vma.mapping.hpage_pmd_order
     kernel = vma.mapping.kernel
+    vma.mm.tlb_flush_pending += 1  # tlb_gather_mmu()
     for number in range(len(vma.tables)):
         first, last = max(start, vma.start, number << order), min(end, vma.end, (number + 1) << order)
         done = first >= last
         while not done:
             done = await _zap_pmd(vma, first, last, details, zapped)
     await kernel.tlb_finish_mmu(vma, max(start, vma.start), min(end, vma.end), zapped)
+    vma.mm.tlb_flush_pending -= 1
     return zapped
 
 
@@ -86,12 +88,12 @@ async def zap_page_range_single(vma: Vma, start: int, end: int, details: ZapDeta
 
 async def _zap_pmd(vma: Vma, first: int, last: int, details: ZapDetails, zapped: list[Folio]) -> bool:
     """One PMD of ``zap_pmd_range()``; false if its page table went away meanwhile: it is to be looked at again."""
-    table = vma.table(first)
     if vma.huge:
         await step("pmd_offset", vma, first, target=("pmd", vma.number), also=BEHIND_A_PMD)
         order = vma.mapping.hpage_pmd_order
         whole = last - first == 1 << order
         single_folio = details.single_folio
+        table = vma.table(first)
         if table.huge is not None:
             if not whole:
                 await split_huge_pmd(vma, first)
@@ -104,7 +106,7 @@ async def _zap_pmd(vma: Vma, first: int, last: int, details: ZapDetails, zapped:
             # "Take and drop THP pmd lock so that we cannot return prematurely, while zap_huge_pmd() has cleared
             # *pmd, but not yet decremented compound_mapcount()."
             await sync_with_folio_pmd_zap(vma)
-    if not table.present:
+    if not vma.table(first).present:
         return True
     return await vma.mapping.kernel.zap_pte_range(vma, first, last, details, zapped)  # type: ignore[no-any-return]
 
@@ -151,7 +153,7 @@ async def zap_pte_range(vma: Vma, start: int, end: int, details: ZapDetails, zap
         await spin_lock(table.ptl, also=looked_at_by_a_zap(start, end))
         if table.generation != generation:
             raise UseAfterFree(f"zap_pte_range() locks a page table of {vma} at index {start} that has been freed")
-        if not table.present:
+        if vma.table(start) is not table or not table.present:
             await spin_unlock(table.ptl)
             return False
         delayed: list[Folio] = []
@@ -231,7 +233,7 @@ async def tlb_finish_mmu(vma: Vma, start: int, end: int, zapped: list[Folio]) ->
 
     Who is not alone in a process flushes all of his range, also what somebody else has cleared, and is about to flush
     only later (mm_tlb_flush_nested(), 99baac21e458): when his madvise(MADV_DONTNEED) returns, no CPU sees what was
-    there.
+    there.  And what reclaim has cleared is flushed, too (flush_tlb_batched_pending(), here at the end).
 
     Args:
         vma: the mapping.
@@ -239,8 +241,10 @@ async def tlb_finish_mmu(vma: Vma, start: int, end: int, zapped: list[Folio]) ->
         end: the index behind the last one.
         zapped: what he has cleared himself.
     """
-    del zapped
-    await tlb_flush_mmu_tlbonly(vma, start, end)
+    all_of_it = vma.mm.tlb_flush_pending > 1 or vma.mm.tlb_flush_batched
+    for index in range(start, end):
+        if index in vma.tlb and (all_of_it or vma.tlb[index].folio in zapped):
+            await flush_tlb_page(vma, index, also=looked_at_by_a_zap(start, end))
 
 
 async def tlb_flush_mmu_tlbonly(vma: Vma, start: int, end: int) -> None:

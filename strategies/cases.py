@@ -59,10 +59,10 @@ def swarmed(
     return Case(kernel, its_world, its_program, (), failures(draw, tasks, Anchors((), failing)))
 
 
-def paired(draw: Draw, kernel: str, pair: Callable[[str], Kinds], *, features: Features = ANY) -> Case:
-    """The same, made of two kinds of operations, which ``pair`` chooses for a backing, and perhaps a third."""
+def paired(draw: Draw, kernel: str, pair: Callable[[WorldSpec], Kinds], *, features: Features = ANY) -> Case:
+    """The same, made of two kinds of operations, which ``pair`` chooses for a world, and perhaps a third."""
     its_world = world(draw, features=features)
-    kinds = with_another(draw, its_world, pair(its_world.backing))
+    kinds = with_another(draw, its_world, pair(its_world))
     return Case(kernel, its_world, program(draw, its_world, kinds=kinds))
 
 

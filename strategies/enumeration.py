@@ -22,6 +22,7 @@ from pagecache.operations import (
     CloseWrite,
     Collapse,
     Khugepaged,
+    Mremap,
     OpenWrite,
     Operation,
     Poke,
@@ -44,6 +45,7 @@ LEFT_OUT: Final[Mapping[type[Operation], str]] = MappingProxyType(
         Poke: "a Store, but for how it ends at an event, as Touch does",
         Khugepaged: "a Collapse that gives up sooner",
         UffdWriteProtect: "no mapping is registered for WP events",
+        Mremap: "takes two mappings, and these worlds have one",
     }
 )
 """By operation, why it makes no difference in these worlds; whoever adds an operation decides."""

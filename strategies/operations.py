@@ -19,6 +19,7 @@ from pagecache.operations import (
     MemoryFailure,
     Migrate,
     Mincore,
+    Mremap,
     Munmap,
     OpenWrite,
     Operation,
@@ -48,7 +49,7 @@ from pagecache.operations import (
 from pagecache.world import BACKINGS, WorldSpec
 from strategies.grammar import Draw
 
-__all__ = ["PARAMETERS", "Kinds", "operation"]
+__all__ = ["PARAMETERS", "SELDOM", "Kinds", "operation", "others"]
 
 Parameter = Callable[[Draw, WorldSpec, list[Any], Any], Any]
 """Draws one field: gets the world, the fields before it, and what it shall be like."""
@@ -61,6 +62,7 @@ KEEP_SIZE: Final = 0.3
 UNLOCKED: Final = 0.5
 OTHER_MODE: Final = 0.4
 LIFT: Final = 0.2
+DONTUNMAP: Final = 0.3
 
 
 def _index(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
@@ -113,6 +115,18 @@ def _file(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
 
 def _lift(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
     return draw.boolean(LIFT, like)
+
+
+def _vma_to_move(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
+    return draw.option(tuple(dict.fromkeys(vma for vma, _ in Mremap.pairs(world))), like)
+
+
+def _new_vma(draw: Draw, world: WorldSpec, before: list[Any], like: int) -> int:
+    return draw.option(tuple(new for vma, new in Mremap.pairs(world) if vma == before[0]), like)
+
+
+def _dontunmap(draw: Draw, _: WorldSpec, __: list[Any], like: bool) -> bool:
+    return draw.boolean(DONTUNMAP, like)
 
 
 def _any_vma(draw: Draw, world: WorldSpec, _: list[Any], like: int) -> int:
@@ -168,6 +182,7 @@ PARAMETERS: Final[dict[type[Operation], tuple[Parameter, ...]]] = {
     Shrink: (),
     CloseFile: (_file,),
     DontNeed: (_index, _length, _vma_of_index),
+    Mremap: (_vma_to_move, _new_vma, _dontunmap),
 }
 """How each operation's fields are drawn, in their order."""
 
@@ -176,8 +191,9 @@ Kinds = Sequence[type[Operation] | Operation]
 
 COLLAPSE: Final[tuple[type[Operation], ...]] = (Collapse,)
 LOOKS: Final[tuple[type[Operation], ...]] = (SeekHole, SeekData, Mincore, Touch)
-AMONG_FILES: Final = tuple(made for made in OPERATIONS if made.files > 1)
-CHANGES: Final = tuple(made for made in OPERATIONS if made not in (*COLLAPSE, *LOOKS, *AMONG_FILES))
+SELDOM: Final[tuple[type[Operation], ...]] = (*(made for made in OPERATIONS if made.files > 1), Mremap)
+"""What fits few worlds: it is about other files, or takes two mappings that are alike."""
+CHANGES: Final = tuple(made for made in OPERATIONS if made not in (*COLLAPSE, *LOOKS, *SELDOM))
 OTHERS: Final[dict[str, tuple[Sequence[type[Operation]], Sequence[type[Operation]]]]] = {
     backing: (
         tuple(made for made in LOOKS if backing in made.backings),
@@ -185,7 +201,7 @@ OTHERS: Final[dict[str, tuple[Sequence[type[Operation]], Sequence[type[Operation
     )
     for backing in BACKINGS
 }
-"""By backing, what is no Collapse: what looks, and what changes something in a world of one file."""
+"""By backing, what is no Collapse: what looks, and what changes something, in any world."""
 CHANGE: Final = 0.6  # the others look: most of what the thread argued about is what somebody sees meanwhile
 _NAMES: Final = {made: tuple(field.name for field in dataclasses.fields(made)) for made in OPERATIONS}
 
@@ -202,9 +218,7 @@ def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds
             return chosen
         made = chosen
     elif draw.boolean(other, type(like) not in COLLAPSE):
-        looks, changes = OTHERS[world.backing]
-        if world.others:
-            changes = (*changes, *AMONG_FILES)
+        looks, changes = others(world)
         made = draw.mostly(looks, changes, CHANGE, type(like))
     else:
         made = draw.option(COLLAPSE, type(like))
@@ -215,6 +229,12 @@ def operation(draw: Draw, world: WorldSpec, other: float, like: Operation, kinds
     for _ in range(len(values), FIELDS):
         draw.integer(0, 0, 0)
     return made(*values)
+
+
+def others(world: WorldSpec) -> tuple[Sequence[type[Operation]], Sequence[type[Operation]]]:
+    """What is no Collapse and fits ``world``: what looks, and what changes something."""
+    looks, changes = OTHERS[world.backing]
+    return looks, (*changes, *(made for made in SELDOM if made.fits(world)))
 
 
 def _of(draw: Draw, kinds: Kinds, other: float) -> type[Operation] | Operation:

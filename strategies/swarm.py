@@ -26,6 +26,7 @@ from pagecache.operations import (
     MemoryFailure,
     Migrate,
     Mincore,
+    Mremap,
     Munmap,
     OpenWrite,
     Operation,
@@ -54,7 +55,7 @@ from pagecache.operations import (
 )
 from pagecache.world import WorldSpec
 from strategies.grammar import Draw
-from strategies.operations import COLLAPSE, OTHERS, Kinds
+from strategies.operations import COLLAPSE, Kinds, others
 
 __all__ = ["swarm", "with_another"]
 
@@ -92,6 +93,7 @@ MAPPINGS: Final[tuple[Kind, ...]] = (
     Store,
     Mincore,
     Munmap,
+    Mremap,
     DontNeed,
     PinWrite,
     Truncate,
@@ -126,13 +128,13 @@ def swarm(draw: Draw, world: WorldSpec) -> Kinds:
     collapse = () if draw.boolean(WITHOUT_COLLAPSE, like=False) else COLLAPSE
     nr_others = draw.option(NR_OTHERS, NR_OTHERS[0]) + (not collapse)
     theme = _theme(draw, world) if draw.boolean(THEME, like=False) else ()
-    others = (draw.option(theme, theme[0]) if theme else _any(draw, world.backing) for _ in range(nr_others))
-    return (*collapse, *dict.fromkeys(others))
+    kinds = (draw.option(theme, theme[0]) if theme else _any(draw, world) for _ in range(nr_others))
+    return (*collapse, *dict.fromkeys(kinds))
 
 
 def with_another(draw: Draw, world: WorldSpec, kinds: Kinds) -> Kinds:
     """``kinds``, and now and then one more, of any sort."""
-    another = _any(draw, world.backing) if draw.boolean(ANOTHER, like=False) else None
+    another = _any(draw, world) if draw.boolean(ANOTHER, like=False) else None
     return (*kinds, another) if another else kinds
 
 
@@ -145,11 +147,11 @@ def _theme(draw: Draw, world: WorldSpec) -> tuple[Kind, ...]:
     themes = THEMES[world.backing]
     if any(vma.missing for vma in world.vmas):
         themes = (MISSING_PAGES, *themes)
-    return tuple(made for made in draw.option(themes, themes[0]) if world.backing in made.backings)
+    return tuple(made for made in draw.option(themes, themes[0]) if made.fits(world))
 
 
-def _any(draw: Draw, backing: str) -> Kind:
+def _any(draw: Draw, world: WorldSpec) -> Kind:
     """What is no Collapse."""
-    looks, changes = OTHERS[backing]
+    looks, changes = others(world)
     kinds = looks if draw.boolean(LOOK, like=False) else changes
     return draw.option(kinds, kinds[0])

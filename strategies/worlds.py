@@ -202,13 +202,8 @@ def _vma(
     draw: Draw, number: int, pages: tuple[str, ...], mms: list[str], like: VmaSpec, *, features: Features, backing: str
 ) -> VmaSpec:
     """A VMA; ``mms`` are the names used so far, to which it adds its own."""
-    wanted = (like.start, like.end)
-    if draw.boolean(PARTIAL[min(number, 1)], wanted != (0, len(pages))):
-        heads = draw.boolean(NOT_A_TAIL, like.start == 0)
-        start, end = draw.option(_parts(len(pages), heads), wanted)
-    else:
-        start, end = 0, len(pages)
-    mm = draw.option(MMS[: len(mms) + 1], like.mm)
+    start, end = feature(draw, features, "vma.range", lambda: _part(draw, number, len(pages), (like.start, like.end)))
+    mm = feature(draw, features, "vma.mm", lambda: draw.option(MMS[: len(mms) + 1], like.mm))
     if mm not in mms:
         mms.append(mm)
     # A choice without a meaning where there is no userfaultfd, lest such a world be shorter, hence simpler.
@@ -224,6 +219,14 @@ def _vma(
     data = tuple(index for index in range(start, end) if pages[index] in CACHED)
     mapped = draw.subset(data, like.mapped)
     return VmaSpec(mm, start, end, missing, mapped, **modes._asdict())
+
+
+def _part(draw: Draw, number: int, pages: int, like: Range) -> Range:
+    """Which part of the file it maps."""
+    if not draw.boolean(PARTIAL[min(number, 1)], like != (0, pages)):
+        return 0, pages
+    heads = draw.boolean(NOT_A_TAIL, like[0] == 0)
+    return draw.option(_parts(pages, heads), like)
 
 
 def _other_modes(draw: Draw, features: Features, others: tuple[Modes, ...], p: float, like: Modes) -> Modes:

@@ -303,8 +303,8 @@ async def retract_page_tables_6_6(mapping: AddressSpace, start: int) -> None:
         retractable = await file_backed_vma_is_retractable(vma)
         if not retractable:
             continue
-        table = vma.table(start)
         await spin_lock(vma.mm.pml)
+        table = vma.table(start)
         if table.present:
             await spin_lock(table.ptl)
             retractable = await file_backed_vma_is_retractable(vma)

@@ -39,9 +39,8 @@ async def gup_fast(vma: Vma, index: int) -> Folio | None:
     current.atomic += 1
     vma.mm.gup_fast.append(current)
     folio = None
-    table = vma.table(index)
     await step("pmdp_get_lockless", vma, index, target=("pmd", vma.number))
-    if vma.alive and table.present:
+    if vma.alive and vma.table(index).present:
         await step("ptep_get_lockless", vma, index, target=pte_target(index))
         folio = vma.mapped(index)
     if folio is not None:

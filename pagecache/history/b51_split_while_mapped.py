@@ -28,11 +28,12 @@ from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import flush_tlb_page, pte_changed, pte_clear, pte_install_uffd_wp_if_needed
 from pagecache.operations import Munmap, PunchHole, Split, Truncate
 from pagecache.step import step
+from pagecache.touched import PTES
 from pagecache.world import VmaSpec, WorldSpec
 
 
 async def try_to_unmap(
-    mapping: AddressSpace, folio: Folio, *, rmap_locked: bool = False, batch_flush: bool = False
+    mapping: AddressSpace, folio: Folio, *, rmap_locked: bool = False, batch_flush: bool = False, sync: bool = False
 ) -> None:
     """``try_to_unmap()`` without TTU_SYNC: empty every page-table entry that maps the locked ``folio``.
 
@@ -42,24 +43,27 @@ async def try_to_unmap(
         rmap_locked: TTU_RMAP_LOCKED, the caller holds ``i_mmap_rwsem``.
         batch_flush: TTU_BATCH_FLUSH, the TLB is flushed by a later try_to_unmap_flush(); until then CPUs
             still reach the page through old entries.
+        sync: nobody knows it.
     """
+    del sync
     if not rmap_locked:
         await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
         if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number))
+            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
             if vma.table(folio.index).huge is not None:
                 await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
         for index in range(folio.index, folio.next_index):
-            # page_vma_mapped_walk() peeks before it takes the lock: an entry can only go away.
+            # page_vma_mapped_walk() peeks before it takes the lock.
             if vma.mapped(index) is not folio:
                 continue
             table = vma.table(index)
-            await spin_lock(table.ptl)
-            if vma.mapped(index) is folio:
-                entry = await pte_clear(vma, index)
-                pte_install_uffd_wp_if_needed(vma, index, entry)
+            await spin_lock(table.ptl, also=[(PTES, False)])
+            if table.vma.mapped(index) is folio:
+                entry = await pte_clear(table.vma, index)
+                pte_install_uffd_wp_if_needed(table.vma, index, entry)
+                vma.mm.tlb_flush_batched |= batch_flush
                 if not batch_flush:
                     await flush_tlb_page(vma, index, also=pte_changed(folio))
                 folio.dirty |= entry.dirty  # "Move the dirty bit to the folio now the pte is gone."

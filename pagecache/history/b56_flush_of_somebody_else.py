@@ -31,7 +31,7 @@ from pagecache.world import VmaSpec, WorldSpec
 async def tlb_finish_mmu(vma: Vma, start: int, end: int, zapped: list[Folio]) -> None:
     """``tlb_finish_mmu()`` before 4.14: no CPU reaches any of the pages that he has cleared.
 
-    And what reclaim has cleared is flushed, too (flush_tlb_batched_pending()); that is of the file.
+    And what reclaim has cleared is flushed, too (flush_tlb_batched_pending()).
 
     Args:
         vma: the mapping.
@@ -40,8 +40,7 @@ async def tlb_finish_mmu(vma: Vma, start: int, end: int, zapped: list[Folio]) ->
         zapped: what he has cleared himself.
     """
     for index in range(start, end):
-        folio = vma.tlb[index].folio if index in vma.tlb else None
-        if folio is not None and (folio in zapped or not folio.anon):
+        if index in vma.tlb and (vma.mm.tlb_flush_batched or vma.tlb[index].folio in zapped):
             await flush_tlb_page(vma, index, also=[(PMDS, False)])
 
 

@@ -16,9 +16,10 @@ __all__ = ["FEATURES", "Bug", "Focus", "Minimum"]
 FEATURES: Final = frozenset(
     {one.name for one in dataclasses.fields(WorldSpec)}
     | {f"vma.{one.name}" for one in dataclasses.fields(VmaSpec)}
-    | {"huge_pages"}
+    | {"huge_pages", "vma.range"} - {"vma.start", "vma.end"}
 )
-"""What a focus may ask of a world: the fields of WorldSpec; those of every VmaSpec; the size of the file."""
+"""What a focus may ask of a world: the fields of WorldSpec; those of every VmaSpec, of which start and end are one,
+``vma.range``; the size of the file."""
 
 
 @dataclass(frozen=True, slots=True)

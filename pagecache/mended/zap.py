@@ -59,7 +59,7 @@ async def zap_pte_range(vma: Vma, start: int, end: int, details: ZapDetails, zap
         await spin_lock(table.ptl, also=looked_at_by_a_zap(start, end))
         if table.generation != generation:
             raise UseAfterFree(f"zap_pte_range() locks a page table of {vma} at index {start} that has been freed")
-        if not table.present:
+        if vma.table(start) is not table or not table.present:
             await spin_unlock(table.ptl)
             return False
         delayed: list[Folio] = []

@@ -26,7 +26,19 @@ from pagecache.operations.file import (
     Write,
     Writeback,
 )
-from pagecache.operations.mapping import ACCESSES, FAULTS, DontNeed, Load, Mincore, Munmap, PinWrite, Poke, Store, Touch
+from pagecache.operations.mapping import (
+    ACCESSES,
+    FAULTS,
+    DontNeed,
+    Load,
+    Mincore,
+    Mremap,
+    Munmap,
+    PinWrite,
+    Poke,
+    Store,
+    Touch,
+)
 from pagecache.operations.memory import CloseFile, MemoryFailure, Migrate, PageOut, Shrink, Split, Swapoff
 from pagecache.operations.operation import Operation, Result
 from pagecache.operations.uffd import (
@@ -57,6 +69,7 @@ __all__ = [
     "MemoryFailure",
     "Migrate",
     "Mincore",
+    "Mremap",
     "Munmap",
     "OpenWrite",
     "Operation",
@@ -121,6 +134,7 @@ OPERATIONS: Final[tuple[type[Operation], ...]] = (
     Shrink,  # what the files of one superblock share
     CloseFile,
     DontNeed,  # takes pages out of a mapping, and page tables with them
+    Mremap,  # moves page tables to another address
 )
 
 OPERATIONS_BY_NAME: Final = {operation.__name__: operation for operation in OPERATIONS}

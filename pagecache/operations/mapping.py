@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -9,11 +10,24 @@ from pagecache.fault import access
 from pagecache.folio import folio_put
 from pagecache.gup import dma_write, pin_user_pages_fast, set_page_dirty, unpin_user_pages_dirty_lock
 from pagecache.madvise import madvise_dontneed
+from pagecache.mremap import mremap
 from pagecache.operations.operation import Operation, Result
 from pagecache.syscalls import do_munmap, mincore
-from pagecache.world import BACKINGS, World
+from pagecache.world import BACKINGS, VmaSpec, World, WorldSpec
 
-__all__ = ["ACCESSES", "FAULTS", "DontNeed", "Load", "Mincore", "Munmap", "PinWrite", "Poke", "Store", "Touch"]
+__all__ = [
+    "ACCESSES",
+    "FAULTS",
+    "DontNeed",
+    "Load",
+    "Mincore",
+    "Mremap",
+    "Munmap",
+    "PinWrite",
+    "Poke",
+    "Store",
+    "Touch",
+]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -142,6 +156,55 @@ class DontNeed(Operation):
 
     async def run(self, world: World, tag: str) -> Result:
         return await madvise_dontneed(world.vmas[self.vma], self.start, self.start + self.length)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Mremap(Operation):
+    """``mremap(MREMAP_MAYMOVE | MREMAP_FIXED)`` of a whole mapping, to where ``new_vma`` is: that is unmapped first.
+
+    ``dontunmap``: with MREMAP_DONTUNMAP; the page tables are moved, and the old mapping stays.
+
+    The two are mappings of the same range by one process, and alike, but for what they are registered for, since the
+    world says once for all what is where.
+
+    Result: 0; EFAULT if there is no mapping any more; ENOMEM.
+    """
+
+    task_name: ClassVar[str] = "mremap"
+    backings: ClassVar[tuple[str, ...]] = BACKINGS
+    vma: int
+    new_vma: int
+    dontunmap: bool = False
+
+    @classmethod
+    def fits(cls, world: WorldSpec) -> bool:
+        """Are there two mappings of which one can take the place of the other?"""
+        return world.backing in cls.backings and cls.pairs(world) != ()
+
+    @staticmethod
+    def pairs(world: WorldSpec) -> tuple[tuple[int, int], ...]:
+        """Which mapping can be moved to where another one is: the numbers of both."""
+        pairs = itertools.permutations(range(len(world.vmas)), 2)
+        return tuple((one, other) for one, other in pairs if _alike(world.vmas[one], world.vmas[other]))
+
+    def problem(self, world: WorldSpec) -> str:
+        """Why it makes no sense in this world; empty if it does."""
+        problem = Operation.problem(self, world)
+        if problem or (self.vma, self.new_vma) in self.pairs(world):
+            return problem
+        return (
+            f"Mremap moves vma {self.vma} to where vma {self.new_vma} is, which is not alike; choose another mapping, "
+            "shared like the first, with the same mm, start, end, huge and writable"
+        )
+
+    async def run(self, world: World, tag: str) -> Result:
+        return await mremap(world.vmas[self.vma], world.vmas[self.new_vma], dontunmap=self.dontunmap)
+
+
+def _alike(one: VmaSpec, other: VmaSpec) -> bool:
+    if one.private or other.private:
+        return False
+    return all(getattr(one, name) == getattr(other, name) for name in ("mm", "start", "end", "huge", "writable"))
 
 
 FAULTS: Final = (Load, Store, Touch, PinWrite)

@@ -62,8 +62,8 @@ class Operation:
                 continue
             if value < 0:
                 return f"{name} is {value}; it must not be negative"
-            if name == "vma" and value >= len(world.vmas):
-                return f"vma is {value}, but the world has {len(world.vmas)}; choose 0 to {len(world.vmas) - 1}"
+            if name in ("vma", "new_vma") and value >= len(world.vmas):
+                return f"{name} is {value}, but the world has {len(world.vmas)}; choose 0 to {len(world.vmas) - 1}"
             if name == "file" and not 0 < value <= len(world.others):
                 return f"file is {value}, but the world has {len(world.others)} others; choose 1 to that"
             if name in ("index", "start") and value >= pages:

@@ -14,6 +14,7 @@ from pagecache.operations import (
     MemoryFailure,
     Migrate,
     Mincore,
+    Mremap,
     Munmap,
     Operation,
     PageOut,
@@ -76,5 +77,6 @@ BEHAVIOURS: Final[dict[type[Operation], type[Behaviour]]] = {
     UffdCopy: Supplying,
     UffdZeropage: Supplying,
     Munmap: Mapping,
+    Mremap: Mapping,
     DontNeed: Discarding,
 }

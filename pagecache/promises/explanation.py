@@ -30,12 +30,9 @@ from pagecache.operations import (
     Khugepaged,
     MemoryFailure,
     Migrate,
-    Munmap,
     Operation,
     PageOut,
     Result,
-    UffdRegister,
-    UffdUnregister,
 )
 from pagecache.promises.behaviours import BEHAVIOURS
 from pagecache.promises.closure import Configuration, closure, replaced
@@ -53,7 +50,7 @@ from pagecache.promises.file_spec import (
 )
 from pagecache.promises.private_spec import PRIVATE_BEHAVIOURS
 from pagecache.promises.regular_spec import REGULAR_BEHAVIOURS
-from pagecache.promises.vma_spec import VmaFacts
+from pagecache.promises.vma_spec import VmaFacts, vmas_changed_by
 from pagecache.step import Task
 from pagecache.world import PAGES_MAX, WorldSpec
 
@@ -203,9 +200,9 @@ class State:
             for size, phases, cells in self.configurations
         )
         vmas, huge = self.vmas, self.huge
-        if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
-            vmas = replaced(vmas, operation.vma, vmas[operation.vma].called(operation))
-        elif isinstance(operation, Collapse):
+        for changed in vmas_changed_by(operation):
+            vmas = replaced(vmas, changed, vmas[changed].called(operation, changed))
+        if isinstance(operation, Collapse):
             huge |= {*range(operation.start, operation.start + behaviour.hpage_nr)}
         return self.automaton.state(pending, vmas, huge, configurations)
 
@@ -221,8 +218,8 @@ class State:
         if not configurations:
             return None
         vmas = self.vmas
-        if isinstance(operation, Munmap | UffdRegister | UffdUnregister):
-            vmas = replaced(vmas, operation.vma, vmas[operation.vma].returned(operation, result))
+        for changed in vmas_changed_by(operation):
+            vmas = replaced(vmas, changed, vmas[changed].returned(operation, result, changed))
         return self.automaton.state(replaced(self.pending, number, None), vmas, self.huge, configurations)
 
 

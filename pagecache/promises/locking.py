@@ -49,8 +49,8 @@ class OrderWatcher(Watcher):
 
     The order is that of the comments above ``mm/rmap.c`` and ``mm/filemap.c``.  Two locks of one class are never held
     together, except folios' in ascending order of their index (folio_lock(): "if they are in the same
-    address_space, they must be in order of ascending index").  A trylock cannot be waited for, so its
-    order does not matter.
+    address_space, they must be in order of ascending index"), and where spin_lock_nested() says that something else
+    keeps them in order.  A trylock cannot be waited for, so its order does not matter.
 
     write(2) holds an ``i_rwsem`` while its buffer faults.  The model's buffers do not, so every fault counts as one
     that somebody has entered with an ``i_rwsem``.
@@ -88,7 +88,7 @@ class OrderWatcher(Watcher):
                     f"{task} takes {LOCK_ORDER[rank]} in {step} while it holds {held}; "
                     f"{LOCK_ORDER[held_rank]} comes after {LOCK_ORDER[rank]}"
                 )
-            if held_rank == rank:
+            if held_rank == rank and step.call != "spin_lock_nested":
                 wanted = step.args[0] if step.args else None
                 if rank != FOLIO_LOCK_RANK or not isinstance(held, Folio) or not isinstance(wanted, Folio):
                     return f"{task} takes a second {LOCK_ORDER[rank]} in {step} while it holds {held}"

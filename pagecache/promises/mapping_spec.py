@@ -13,6 +13,7 @@ from pagecache.operations import (
     DontNeed,
     Load,
     Mincore,
+    Mremap,
     Munmap,
     PinWrite,
     Poke,
@@ -332,11 +333,11 @@ class Discarding(Behaviour):
 
 
 class Mapping(Behaviour):
-    """``munmap()``, ``UFFDIO_REGISTER``, UNREGISTER, WRITEPROTECT: no page of the file changes.
+    """``munmap()``, ``mremap()``, ``UFFDIO_REGISTER``, UNREGISTER, WRITEPROTECT: no page of the file changes.
 
     What they do to the VMA is :class:`pagecache.promises.vma_spec.VmaFacts`' business.
     """
 
     __slots__ = ()
     first = done(ANYTHING)
-    operation: CloseFile | Munmap | UffdRegister | UffdUnregister | UffdWriteProtect
+    operation: CloseFile | Mremap | Munmap | UffdRegister | UffdUnregister | UffdWriteProtect

@@ -27,7 +27,6 @@ from pagecache.operations import (
     EVENT,
     Collapse,
     Mincore,
-    Munmap,
     Operation,
     PunchHole,
     Result,
@@ -35,9 +34,9 @@ from pagecache.operations import (
     SeekHole,
     Touch,
     UffdRegister,
-    UffdUnregister,
 )
 from pagecache.promises.promise import Watcher
+from pagecache.promises.vma_spec import vmas_changed_by
 from pagecache.step import Step, Task
 from pagecache.world import World
 from pagecache.xarray import ValueEntry
@@ -52,17 +51,18 @@ RESERVED: Final = 1
 FILLED: Final = 2
 
 
-def _ends(operation: Operation) -> bool:
-    """May it end a registration for MISSING events?  Another mode replaces it."""
-    return isinstance(operation, UffdUnregister | Munmap) or (
-        isinstance(operation, UffdRegister) and operation.mode != "missing"
-    )
+def _ended_by(operation: Operation) -> tuple[int, ...]:
+    """The VMAs whose registration for MISSING events it may end; another mode replaces it."""
+    if isinstance(operation, UffdRegister) and operation.mode == "missing":
+        return ()
+    return vmas_changed_by(operation)
 
 
 class RegisteredWatcher(Watcher):
     """Nothing is filled by a collapse after UFFDIO_REGISTER has returned (Peter Xu's first reading).
 
-    A registration counts from the return of the call that makes it to the call of one that ends it.
+    A registration counts from the return of the call that makes it to the call of one that ends it.  If the two
+    overlap, nobody knows which came last, and it does not count.
     """
 
     after_calls = FILLING
@@ -71,6 +71,10 @@ class RegisteredWatcher(Watcher):
         super().__init__(world)
         self.pages = [self._look(index, MISSING) for index in range(len(world.spec.pages))]
         self.registered = {number for number, vma in enumerate(world.spec.vmas) if vma.missing}
+        self.registering: dict[int, int] = {}
+        """By task that is in an UFFDIO_REGISTER for MISSING events, the VMA, as long as nobody else interferes."""
+        self.ending: dict[int, tuple[int, ...]] = {}
+        """By task that is in an operation that may end registrations, of which VMAs."""
         self.collapsing: set[int] = set()
         """The numbers of the tasks that are in a Collapse."""
 
@@ -78,16 +82,22 @@ class RegisteredWatcher(Watcher):
         del number
         if isinstance(operation, Collapse):
             self.collapsing.add(task.number)
-        elif _ends(operation):
-            self.registered.discard(operation.vma)  # type: ignore[attr-defined]
+        elif ended := _ended_by(operation):
+            self.ending[task.number] = ended
+            self.registered.difference_update(ended)
+            self.registering = {number: vma for number, vma in self.registering.items() if vma not in ended}
+        elif isinstance(operation, UffdRegister) and all(operation.vma not in vmas for vmas in self.ending.values()):
+            self.registering[task.number] = operation.vma
         return None
 
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> str | None:
         del number
         if isinstance(operation, Collapse):
             self.collapsing.discard(task.number)
-        elif isinstance(operation, UffdRegister) and operation.mode == "missing" and result == 0:
-            self.registered.add(operation.vma)
+        self.ending.pop(task.number, None)
+        vma = self.registering.pop(task.number, None)
+        if vma is not None and result == 0:
+            self.registered.add(vma)
         return None
 
     def after(self, task: Task, step: Step) -> str | None:
@@ -108,7 +118,9 @@ class RegisteredWatcher(Watcher):
         return None
 
     def key(self) -> Hashable:
-        return (tuple(self.pages), frozenset(self.registered), frozenset(self.collapsing))
+        # Who is in an operation that ends a registration, is part of every point.
+        registering = tuple(sorted(self.registering.items()))
+        return (tuple(self.pages), frozenset(self.registered), registering, frozenset(self.collapsing))
 
     def _changed(self, task: Task, step: Step, index: int, was: int, now: int) -> str | None:
         """The page at ``index`` has changed, in ``step`` of ``task``."""
@@ -162,11 +174,10 @@ class ObservedMissingWatcher(RegisteredWatcher):
 
     def called(self, task: Task, number: int, operation: Operation) -> str | None:
         super().called(task, number, operation)
-        if _ends(operation):
-            ended: int = operation.vma  # type: ignore[attr-defined]
-            self.observed = {page for page in self.observed if page[0] != ended}
+        if ended := _ended_by(operation):
+            self.observed = {page for page in self.observed if page[0] not in ended}
             for looking in self.looking.values():
-                looking.registered.discard(ended)
+                looking.registered.difference_update(ended)
         elif isinstance(operation, SeekHole | SeekData | Mincore | PunchHole | Touch):
             self.looking[task.number] = _Looking(set(self.registered))
         return None

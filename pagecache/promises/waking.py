@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from pagecache.folio import Folio
-from pagecache.operations import Operation, Result, UffdContinue, UffdCopy, UffdZeropage
+from pagecache.operations import Mremap, Operation, Result, UffdContinue, UffdCopy, UffdZeropage
 from pagecache.promises.promise import Watcher
+from pagecache.promises.vma_spec import vmas_changed_by
 from pagecache.step import Task
 from pagecache.world import World
 
@@ -37,6 +38,13 @@ class WakingWatcher(Watcher):
         super().__init__(world)
         self.resolved: dict[tuple[int, int], Folio] = {}
         """By VMA and index, what the last ioctl has mapped there."""
+        self.moved: set[int] = set()
+        """The VMAs that mremap() has taken away or put there: who slept before slept for what was there then."""
+
+    def called(self, task: Task, number: int, operation: Operation) -> None:
+        del task, number
+        if isinstance(operation, Mremap):
+            self.moved.update(vmas_changed_by(operation))
 
     def returned(self, task: Task, number: int, operation: Operation, result: Result) -> None:
         del task, number
@@ -52,10 +60,12 @@ class WakingWatcher(Watcher):
                 sleeps = f"in the end {task} sleeps until index {index} of {vma} is filled"
                 entry = vma.ptes.get(index)
                 here = None if entry is None else entry.folio
-                if here is not None and here is self.resolved.get((vma.number, index)):
-                    return f"{sleeps}, where {here} is mapped"
                 if task in vma.mm.mmap_lock.readers:
                     return f"{sleeps}, with {vma.mm.mmap_lock}"
+                if vma.number in self.moved:
+                    continue
+                if here is not None and here is self.resolved.get((vma.number, index)):
+                    return f"{sleeps}, where {here} is mapped"
                 if vma.alive and not vma.uffd_registered:
                     return f"{sleeps}, but it is not registered"
         return None

@@ -5,7 +5,7 @@ management does meanwhile: file pages are unmapped, swapped out and collapsed be
 keeps the protection as a marker in the page table.
 
 It ends with the call of whatever user space does to it itself: lifting it, another registration, unregistering,
-munmap(), filling the page by an ioctl() of the userfaultfd, and taking the page out of the file.
+munmap(), mremap(), filling the page by an ioctl() of the userfaultfd, and taking the page out of the file.
 Writes that do not go through this mapping are not covered: write(2), another mapping, a device with a pin.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Hashable
 
 from pagecache.mm import Vma
 from pagecache.operations import (
+    Mremap,
     Munmap,
     Operation,
     PunchHole,
@@ -28,6 +29,7 @@ from pagecache.operations import (
     UffdZeropage,
 )
 from pagecache.promises.promise import Watcher
+from pagecache.promises.vma_spec import vmas_changed_by
 from pagecache.step import Step, Task
 from pagecache.world import World
 
@@ -98,8 +100,9 @@ class WriteProtectWatcher(Watcher):
                 return {(vma, index)}
             case UffdContinue(index, vma):
                 return {(vma, index)}
-            case UffdRegister(vma) | UffdUnregister(vma) | Munmap(vma):
-                return {(vma, index) for index in range(len(self.world.spec.pages))}
+            case UffdRegister() | UffdUnregister() | Munmap() | Mremap():
+                indices = range(len(self.world.spec.pages))
+                return {(vma, index) for vma in vmas_changed_by(operation) for index in indices}
             case Truncate() | PunchHole():
                 return {(vma, i) for vma in range(len(self.world.vmas)) for i in range(len(self.world.spec.pages))}
             case _:

@@ -23,7 +23,7 @@ async def shrink_regular_folio(mapping: AddressSpace, folio: Folio) -> bool:
         await folio_unlock(folio)
         return False
     if folio.mapcount:
-        await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True)
+        await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True, sync=folio.order > 0)
     await try_to_unmap_flush(mapping)
     removed = False
     if not folio.mapcount and not folio.dirty:

@@ -30,6 +30,7 @@ from pagecache.operations import (
     MemoryFailure,
     Migrate,
     Mincore,
+    Mremap,
     Munmap,
     OpenWrite,
     PageOut,
@@ -98,6 +99,18 @@ FOCI = {
             WorldSpec(vmas=(VmaSpec(huge=True, mapped=(0, 1)),), large=((0, 1),)),
             WorldSpec(vmas=(VmaSpec(huge=True, mapped=(0,)), VmaSpec(huge=True, mapped=(0, 1))), large=((0, 1),)),
         ),
+    ),
+    "page tables that are moved": Focus(
+        (Collapse, Load, Migrate, Mremap, Munmap, PageOut, PinWrite, Split, Store, Truncate),
+        {
+            "vmas": (2, 3),
+            "vma.mm": ("A",),
+            "vma.range": ((0, 2), (0, 1)),
+            "vma.huge": (True, False),
+            "vma.missing": (True, False),
+            "huge_pages": (1,),
+            **TWO_PAGES,
+        },
     ),
     "missing pages": Focus(
         (Collapse, Load, Poke, PunchHole, Touch, UffdContinue, UffdCopy, UffdRegister, UffdUnregister, UffdZeropage),

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from fuzz.campaign import BY_BACKING
 from fuzz.search.draws import RandomDraw
 from fuzz.search.meetings import Meetings, meetings
 from pagecache.operations import (
+    OPERATIONS,
     Collapse,
     Fallocate,
     Load,
@@ -23,7 +23,7 @@ from pagecache.operations import (
     Store,
     Truncate,
 )
-from pagecache.world import VmaSpec, WorldSpec
+from pagecache.world import BACKINGS, VmaSpec, WorldSpec
 from strategies.case import Case, Program, TaskSpec
 
 SWAPPED = WorldSpec(("swapped", "swapped"), vmas=(VmaSpec(missing=True),), large=((0, 1),))
@@ -136,8 +136,9 @@ def test_kinds_that_share_a_task_have_not_met() -> None:
     assert met.pair(draw, (Load, Stat)) == (Stat, Stat)
 
 
-@pytest.mark.parametrize("backing", BY_BACKING)
-def test_only_what_a_file_has_is_paired(backing: str) -> None:
+@pytest.mark.parametrize("backing", BACKINGS)
+def test_a_pair_of_kinds_is_of_those_that_are_offered(backing: str) -> None:
     met, draw = Meetings(), RandomDraw(Random(0))
+    offered = tuple(kind for kind in OPERATIONS if backing in kind.backings)
 
-    assert all(backing in kind.backings for _ in range(100) for kind in met.pair(draw, BY_BACKING[backing]))
+    assert all(kind in offered for _ in range(100) for kind in met.pair(draw, offered))

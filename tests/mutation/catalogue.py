@@ -13,6 +13,7 @@ from lookup_mutants import LOOKUP_MUTANTS
 from mapping_mutants import MAPPING_MUTANTS
 from memory_failure_mutants import MEMORY_FAILURE_MUTANTS
 from migrate_mutants import MIGRATE_MUTANTS
+from mremap_mutants import MREMAP_MUTANTS
 from mutant import Mutant
 from private_mutants import PRIVATE_MUTANTS
 from regular_mutants import REGULAR_MUTANTS
@@ -30,6 +31,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *SHMEM_MUTANTS,
     *MAPPING_MUTANTS,
     *ZAP_MUTANTS,
+    *MREMAP_MUTANTS,
     *FOLIO_SPLIT_MUTANTS,
     *FAULT_AROUND_MUTANTS,
     *HUGE_PMD_MUTANTS,

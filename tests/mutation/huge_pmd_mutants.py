@@ -95,14 +95,10 @@ HUGE_PMD_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
--                await sync_with_folio_pmd_zap(vma)  # TTU_SYNC
-+                pass
+-            elif sync and vma.table(folio.index).none:
+-                await sync_with_folio_pmd_zap(vma)
 """,
         features=HUGE_PAGE,
-        equivalent=(
-            "whose mapcount has not followed yet is neither split nor reclaimed nor collapsed; the kernel had an "
-            "assertion in unmap_page() (34062bee5bff)"
-        ),
     ),
     Mutant(
         "collapse-frees-a-table-without-its-references",
@@ -175,7 +171,7 @@ HUGE_PMD_MUTANTS: Final = (
         "truncate.py",
         "order",
         """
--        await mapping.kernel.try_to_unmap(mapping, folio)
+-        await mapping.kernel.try_to_unmap(mapping, folio, sync=True)
 +        pass
 """,
         features=DIRTY,

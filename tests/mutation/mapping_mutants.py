@@ -145,10 +145,9 @@ MAPPING_MUTANTS: Final = (
         "lock",
         """
 -            await spin_lock(table.ptl, also=[(PTES, False)])
-             if vma.mapped(index) is folio:
-                 entry = await pte_clear(vma, index)
-                 pte_install_uffd_wp_if_needed(vma, index, entry)
-                 if not batch_flush:
+             if table.vma.mapped(index) is folio:
+                 entry = await pte_clear(table.vma, index)
+                 pte_install_uffd_wp_if_needed(table.vma, index, entry)
 @@
                  # page_remove_rmap(), then folio_put(): the cache's reference remains.
                  drop_references(folio, 1)
@@ -435,7 +434,7 @@ MAPPING_MUTANTS: Final = (
         "huge_memory.py",
         "order",
         """
--    await mapping.kernel.try_to_unmap(mapping, folio, rmap_locked=True)
+-    await mapping.kernel.try_to_unmap(mapping, folio, rmap_locked=True, sync=True)
 """,
     ),
 )

@@ -16,7 +16,7 @@ MEMORY_FAILURE_MUTANTS: Final = (
         """
 -        if folio.mapcount:
 +        if folio.mapcount > 2:
-             await mapping.kernel.try_to_unmap(mapping, folio)  # hwpoison_user_mappings()
+             await mapping.kernel.try_to_unmap(mapping, folio, sync=True)  # hwpoison_user_mappings()
 """,
     ),
     Mutant(

@@ -23,7 +23,7 @@ MIGRATE_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
-                 vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
+                 table.vma.ptes[index] = Pte(None, entry.write, entry.dirty, entry.uffd_wp, MIGRATION, folio)
 -                await flush_tlb_page(vma, index, also=pte_changed(folio))
 """,
     ),
@@ -36,7 +36,7 @@ MIGRATE_MUTANTS: Final = (
                  folio.mapcount -= 1
 -                drop_references(folio, 1)
              await spin_unlock(table.ptl)
-     await up_read(mapping.i_mmap_rwsem)
+     await up_read(mapping.i_mmap_rwsem, also=[(("refcount", folio.number), False)])  # is it still mapped?
 """,
     ),
     Mutant(
@@ -44,13 +44,14 @@ MIGRATE_MUTANTS: Final = (
         "rmap.py",
         "recheck",
         """
++            peeked = vma.migrating(index) is src
              await spin_lock(table.ptl, also=[(PTES, False)])
--            if vma.migrating(index) is src:
-+            if vma.mapping is mapping:
+-            if table.vma.migrating(index) is src:
++            if peeked:
                  changed = pte_changed(dst)
-                 await step("set_pte_at", vma, index, dst, target=pte_target(index), writes=True, also=changed)
--                entry = pte_under_lock(vma, index)
-+                entry = vma.ptes.get(index, Pte(None, write=True))
+                 await step("set_pte_at", table.vma, index, dst, target=pte_target(index), writes=True, also=changed)
+-                entry = pte_under_lock(table.vma, index)
++                entry = table.vma.ptes.get(index, Pte(None, write=True))
 """,
     ),
     Mutant(
@@ -58,7 +59,7 @@ MIGRATE_MUTANTS: Final = (
         "rmap.py",
         "refcount",
         """
-                 vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
+                 table.vma.ptes[index] = Pte(dst, entry.write, entry.dirty, entry.uffd_wp)
 -                dst.refcount += 1
 """,
     ),

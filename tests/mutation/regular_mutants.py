@@ -71,7 +71,7 @@ REGULAR_MUTANTS: Final = (
         "rmap.py",
         "recheck",
         """
-                 vma.ptes[index] = entry._replace(write=False, dirty=False)
+                 table.vma.ptes[index] = entry._replace(write=False, dirty=False)
 -                await flush_tlb_page(vma, index)
 """,
         features=STORES,

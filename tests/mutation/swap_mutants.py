@@ -197,7 +197,7 @@ SWAP_MUTANTS: Final = (
         """
 -    if folio.mapcount:
 +    if folio.mapcount > 1:
-         await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True)
+         await mapping.kernel.try_to_unmap(mapping, folio, batch_flush=True, sync=folio.order > 0)
 @@
 -    if folio.mapcount:
 +    if folio.mapcount > 1:
@@ -338,7 +338,7 @@ SWAP_MUTANTS: Final = (
         "gup.py",
         "recheck",
         """
--    if table.present and vma.ptes.get(index) == entry:
+-    if vma.table(index) is table and table.present and vma.ptes.get(index) == entry:
 +    if entry.folio.refcount:
          return entry.folio
 """,

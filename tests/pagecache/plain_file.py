@@ -10,6 +10,7 @@ from pagecache.operations import (
     DontNeed,
     Load,
     Mincore,
+    Mremap,
     Munmap,
     OpenWrite,
     Operation,
@@ -69,6 +70,11 @@ class PlainFile:
                 return 0
             case Munmap(vma):
                 self.mapped[vma] = False
+                return 0
+            case Mremap(vma, new_vma, dontunmap):
+                if not self.mapped[vma]:
+                    return "EFAULT"
+                self.mapped[new_vma], self.mapped[vma] = True, dontunmap
                 return 0
             case DontNeed(start, length, vma):
                 return 0 if self.maps(start, vma) and self.maps(start + length - 1, vma) else "ENOMEM"

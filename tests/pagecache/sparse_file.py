@@ -18,6 +18,7 @@ from pagecache.operations import (
     MemoryFailure,
     Migrate,
     Mincore,
+    Mremap,
     Munmap,
     Operation,
     PageOut,
@@ -168,6 +169,13 @@ class SparseFile:
             case Munmap(vma):
                 self.mapped[vma] = self.missing[vma] = False
                 self.forget(place for place in self.own if place[0] == vma)
+                return 0
+            case Mremap(vma, new_vma, dontunmap):
+                if not self.mapped[vma]:
+                    return "EFAULT"
+                self.mapped[new_vma], self.missing[new_vma] = True, False
+                self.mapped[vma] = dontunmap
+                self.missing[vma] &= dontunmap
                 return 0
             case DontNeed(start, length, vma):
                 there = [(vma, index) for index in range(start, start + length) if self.maps(vma, index)]

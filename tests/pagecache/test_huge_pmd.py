@@ -258,7 +258,7 @@ def test_a_split_waits_for_the_mapcount_of_a_pmd_that_is_just_cleared() -> None:
     here = mapped()
     zap = Hand(zap_huge_pmd(here.vmas[0], 0, []), B)
     zap.until("folio_remove_rmap_pmd")
-    unmap = Hand(try_to_unmap(here.mapping, folio_at(here, 0)))
+    unmap = Hand(try_to_unmap(here.mapping, folio_at(here, 0), sync=True))
     unmap.until("spin_lock")
 
     assert unmap.blocked

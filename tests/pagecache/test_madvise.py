@@ -276,13 +276,12 @@ def test_a_collapse_whose_page_table_has_gone_flushes_what_it_has_cleared() -> N
     run(Load(0).run(here, "l"), B)
     hand = Hand(madvise_collapse(here.vmas[0], 0))
     hand.until("folio_put_refs")
-    dontneed = Hand(madvise_dontneed(here.vmas[0], 0, 2), B)
-    dontneed.until("flush_tlb_page")
+    assert run(madvise_dontneed(here.vmas[0], 0, 2), B) == 0
+    assert here.vmas[0].tlb != {}
 
     assert hand.finish() == "EINVAL"
     assert "flush_pmd_tlb_range(vma0, 0)" in hand.steps
     assert here.vmas[0].tlb == {}
-    assert dontneed.finish() == 0
     assert untidy(here) == []
 
 

@@ -69,6 +69,7 @@ def test_zapping_takes_the_lock_of_a_table_that_maps_nothing_there() -> None:
     here = world(MAPPED)
     vma = here.vmas[0]
     vma.tlb[3] = Pte(folio_at(here, 3))
+    vma.mm.tlb_flush_batched = True
     vma.table(3).present = True
 
     assert steps(zap_page_range(vma, 3, 4)) == [

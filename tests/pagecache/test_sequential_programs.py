@@ -20,6 +20,7 @@ from pagecache.operations import (
     Load,
     Migrate,
     Mincore,
+    Mremap,
     Munmap,
     Operation,
     PunchHole,
@@ -44,6 +45,8 @@ OF_ONE_FILE = [operation for operation in OPERATIONS if "shmem" in operation.bac
 
 PRIVATELY = WorldSpec(("data", "hole"), vmas=(VmaSpec(private=True, missing=True),))
 
+TWO = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True), VmaSpec(missing=True)))
+
 FOUR = ("data", "hole", "unwritten", "hole")
 
 
@@ -56,6 +59,7 @@ def worlds(draw: st.DrawFn) -> WorldSpec:
     vmas = (
         VmaSpec(end=count, missing=draw(st.booleans())),
         VmaSpec("B", second, count, missing=draw(st.booleans()), private=draw(st.booleans())),
+        VmaSpec(end=count, missing=draw(st.booleans())),
     )
     even = range(0, count, 2)
     if order == 2 and set(pages[:4]) == {"data"} and draw(st.booleans()):
@@ -90,6 +94,8 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
         "unlocked": st.booleans(),
         "mode": st.just("missing"),  # the dictionary has no page tables, as the others need
         "vma": st.integers(0, len(spec.vmas) - 1),
+        "new_vma": st.integers(0, len(spec.vmas) - 1),
+        "dontunmap": st.booleans(),
     }
     return {field.name: values[field.name] for field in fields(operation)}
 
@@ -138,6 +144,8 @@ def check(kernel: str, spec: WorldSpec, program: Sequence[Operation]) -> None:
 @example(program=(WorldSpec(large=((0, 1),)), (Migrate(1), Truncate(1), Truncate(2), Read(1), Collapse(0))))
 @example(program=(PRIVATELY, (Load(0), Store(0), UffdZeropage(1), Store(1), PunchHole(0, 2), Collapse(0), Truncate(1))))
 @example(program=(PRIVATELY, (UffdZeropage(1), UffdCopy(0), PunchHole(0, 2), Load(0), Mincore(1), Write(0), Load(0))))
+@example(program=(TWO, (Load(0), Mremap(0, 1), Load(0, 1), Load(0), Mremap(0, 1), Collapse(0, 1), Mincore(1))))
+@example(program=(TWO, (Mremap(0, 1, True), Touch(1), UffdCopy(1), Load(1, 1), Mremap(1, 0), Munmap(), Mremap(0, 1))))
 @given(program=programs())
 def test_a_program_that_nobody_disturbs_sees_a_sparse_file(
     kernel: str, program: tuple[WorldSpec, tuple[Operation, ...]]
@@ -147,7 +155,7 @@ def test_a_program_that_nobody_disturbs_sees_a_sparse_file(
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_operation_can_be_answered_by_the_dictionary(kernel: str) -> None:
-    spec = WorldSpec(FOUR, size=4, vmas=(VmaSpec(end=4), VmaSpec("B", end=4)))
+    spec = WorldSpec(FOUR, size=4, vmas=(VmaSpec(end=4), VmaSpec("B", end=4), VmaSpec(end=4)))
     for operation in OF_ONE_FILE:
-        values = {"length": 1, "keep_size": True, "mode": "missing", "lift": False, "unlocked": True}
+        values = {"length": 1, "keep_size": True, "mode": "missing", "lift": False, "unlocked": True, "new_vma": 2}
         check(kernel, spec, (operation(**{field.name: values.get(field.name, 0) for field in fields(operation)}),))

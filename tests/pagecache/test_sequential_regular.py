@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import fields
 from typing import Any
 
@@ -16,6 +17,7 @@ from pagecache.operations import (
     OPERATIONS,
     Collapse,
     Load,
+    Mremap,
     Munmap,
     Operation,
     PageOut,
@@ -37,6 +39,8 @@ OF_FILES = [operation for operation in OPERATIONS if "file" in operation.backing
 
 WRITABLE = WorldSpec(("data", "dirty"), vmas=(VmaSpec(writable=True, mapped=(0, 1)),), backing="file")
 
+TWO = dataclasses.replace(WRITABLE, vmas=(VmaSpec(writable=True, mapped=(0, 1)), VmaSpec(writable=True)))
+
 
 @st.composite
 def worlds(draw: st.DrawFn) -> WorldSpec:
@@ -46,7 +50,8 @@ def worlds(draw: st.DrawFn) -> WorldSpec:
     cached = [index for index in range(count) if pages[index] in ("data", "dirty")]
     mapped = tuple(index for index in cached if draw(st.booleans()))
     second = VmaSpec("B", draw(st.integers(0, count - 1)), count, writable=draw(st.booleans()))
-    vmas = (VmaSpec(end=count, mapped=mapped, writable=draw(st.booleans()), huge=draw(st.booleans())), second)
+    first = VmaSpec(end=count, mapped=mapped, writable=draw(st.booleans()), huge=draw(st.booleans()))
+    vmas = (first, second, dataclasses.replace(first, mapped=()))
     alike = [one for one in ((0, 1), (0, order)) if len(set(pages[: 1 << one[1]])) == 1 and pages[0] != "hole"]
     large = (draw(st.sampled_from(alike)),) if alike and draw(st.booleans()) else ()
     return WorldSpec(pages, order, size, vmas, large, backing="file")
@@ -68,7 +73,9 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
         "max_ptes_none": st.integers(0, (1 << spec.hpage_order) - 1),
         "max_ptes_swap": st.integers(0, (1 << spec.hpage_order) - 1),
         "size": st.integers(0, len(spec.pages)),
-        "vma": st.integers(0, 1),
+        "vma": st.integers(0, 2),
+        "new_vma": st.integers(0, 2),
+        "dontunmap": st.booleans(),
     }
     return {field.name: values[field.name] for field in fields(operation)}
 
@@ -78,6 +85,7 @@ def _values(operation: type[Operation], spec: WorldSpec) -> dict[str, st.SearchS
 @example(program=(WRITABLE, (Store(0), Writeback(0), Store(0), PageOut(0), Read(0), Load(0))))
 @example(program=(WRITABLE, (Store(1), Writeback(1), Munmap(), Writeback(0), Collapse(0), Read(1), Write(0))))
 @example(program=(WRITABLE, (Store(1), Truncate(1), Store(1), Truncate(2), Load(1), Store(1))))
+@example(program=(TWO, (Store(0), Mremap(0, 1), Writeback(0), Store(0, 1), PageOut(0), Mremap(1, 0, True), Munmap())))
 @given(program=programs())
 def test_a_program_that_nobody_disturbs_sees_a_file(
     kernel: str, program: tuple[WorldSpec, tuple[Operation, ...]]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from watched import Watched
 
-from pagecache.locks import RwSemaphore, SpinLock, acquire
+from pagecache.locks import RwSemaphore, SpinLock, acquire, lock_step
 from pagecache.operations import Collapse, Load, Mincore, Operation, PinWrite, Poke, Store, Touch, Truncate
 from pagecache.promises.locking import AtomicWatcher, OrderWatcher, ReleaseWatcher, SpinWatcher
 from pagecache.step import Step, Wait
@@ -96,6 +96,13 @@ def test_two_locks_of_one_class() -> None:
     assert run.before("task", taking(SpinLock("ptl of vma1", "ptl", 1))) == (
         "task takes a second ptl in take(ptl of vma1) while it holds ptl of vma0"
     )
+
+
+def test_unless_something_else_keeps_them_in_order() -> None:
+    run = Watched(OrderWatcher)
+    run.task("task").held.append(SpinLock("ptl of vma0", "ptl", 0))
+    second = SpinLock("ptl of vma1", "ptl", 1)
+    assert run.before("task", lock_step("spin_lock_nested", second, second)) is None
 
 
 @pytest.mark.parametrize(("first", "second", "fine"), [(0, 1, True), (1, 0, False)])

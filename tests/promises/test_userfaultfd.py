@@ -8,6 +8,7 @@ from pagecache.operations import (
     Collapse,
     Load,
     Mincore,
+    Mremap,
     Munmap,
     Operation,
     PunchHole,
@@ -136,6 +137,37 @@ def test_the_end_of_a_registration_ends_what_was_expected(end: Operation) -> Non
     run = watched()
     run.do("lseek", SeekHole(0), 1)
     run.call("end", end)
+    assert collapse(run) is None
+
+
+@pytest.mark.parametrize(
+    "end", [UffdUnregister(), Munmap(), Mremap(0, 1), Mremap(1, 0), UffdRegister(0, "wp")], ids=str
+)
+@pytest.mark.parametrize("first", ["uffd", "end"])
+def test_a_registration_that_overlaps_with_its_end_does_not_count(end: Operation, first: str) -> None:
+    run = watched(WorldSpec(("data", "hole"), vmas=(VmaSpec(), VmaSpec())))
+    calls = {"uffd": UffdRegister(), "end": end}
+    run.call(first, calls.pop(first))
+    run.call(*calls.popitem())
+    run.answer("end", 0)
+    run.answer("uffd", 0)
+    run.do("lseek", SeekHole(0), 1)
+    assert collapse(run) is None
+
+
+def test_the_registration_of_another_mapping_does() -> None:
+    run = watched(WorldSpec(("data", "hole"), vmas=(VmaSpec(), VmaSpec())))
+    run.call("end", UffdUnregister(1))
+    run.do("uffd", UffdRegister(), 0)
+    run.do("lseek", SeekHole(0), 1)
+    assert collapse(run) is not None
+
+
+def test_what_is_moved_takes_no_registration_with_it_unless_it_stays() -> None:
+    spec = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True), VmaSpec()))
+    run = watched(spec)
+    run.do("mremap", Mremap(0, 1), 0)
+    run.do("lseek", SeekHole(0), 1)
     assert collapse(run) is None
 
 

@@ -7,7 +7,17 @@ from questions import never
 from watched import Watched
 
 from pagecache.folio import Folio
-from pagecache.operations import Load, Operation, PunchHole, UffdContinue, UffdCopy, UffdUnregister, UffdZeropage, Write
+from pagecache.operations import (
+    Load,
+    Mremap,
+    Operation,
+    PunchHole,
+    UffdContinue,
+    UffdCopy,
+    UffdUnregister,
+    UffdZeropage,
+    Write,
+)
 from pagecache.promises.waking import WakingWatcher
 from pagecache.pte import Pte
 from pagecache.step import Task
@@ -50,6 +60,15 @@ def test_who_brings_the_page_wakes_it(operation: Operation) -> None:
 @pytest.mark.parametrize(("operation", "result"), [(UffdCopy(0), "EEXIST"), (UffdCopy(1), 0), (Write(0), 0)], ids=repr)
 def test_others_do_not_have_to(operation: Operation, result: int | str) -> None:
     assert sleeping(filled_by=operation, result=result)[0].end() is None
+
+
+def test_who_slept_for_what_has_been_moved_away_may_sleep_on() -> None:
+    run, _ = sleeping()
+    vma = run.world.vmas[0]
+    run.do("mremap", Mremap(0, 1), 0)
+    vma.uffd_missing = False
+
+    assert run.end() is None
 
 
 def test_a_page_that_is_mapped_later_is_another_one() -> None:
