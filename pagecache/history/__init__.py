@@ -72,6 +72,10 @@ from pagecache.history import (
     b58_unmapped_before_the_flush,
     b59_page_table_that_is_not_empty,
     b60_page_table_gone_under_a_retract,
+    b61_moved_before_the_flush,
+    b62_reached_by_the_old_address,
+    b63_moved_under_a_walker,
+    b64_page_zero_for_a_page_table,
 )
 from pagecache.history.bug import Bug, Focus, Minimum
 from pagecache.kernels import KERNELS_BY_NAME
@@ -142,6 +146,10 @@ HISTORY: Final[tuple[Bug, ...]] = (
     b58_unmapped_before_the_flush.BUG,
     b59_page_table_that_is_not_empty.BUG,
     b60_page_table_gone_under_a_retract.BUG,
+    b61_moved_before_the_flush.BUG,
+    b62_reached_by_the_old_address.BUG,
+    b63_moved_under_a_walker.BUG,
+    b64_page_zero_for_a_page_table.BUG,
 )
 
 HISTORY_BY_NAME: Final = {bug.kernel.name: bug for bug in HISTORY}
