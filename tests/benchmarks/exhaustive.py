@@ -21,6 +21,7 @@ from pagecache.operations import (
     Fallocate,
     Load,
     Mincore,
+    Mremap,
     Munmap,
     Operation,
     PunchHole,
@@ -47,11 +48,14 @@ DATA: Final = WorldSpec(("data", "data"))
 MISSING: Final = WorldSpec(("data", "hole"), vmas=(VmaSpec(missing=True),))
 MAPPED: Final = WorldSpec(("data", "data"), vmas=(VmaSpec(mapped=(0, 1)),))
 
+TWICE: Final = WorldSpec(("data", "data"), vmas=(VmaSpec(mapped=(0, 1)), VmaSpec()))
+
 WORLDS: Final = {
     HOLE: "data, hole",
     DATA: "data, data",
     MISSING: "data, hole; registered",
     MAPPED: "data, data; mapped",
+    TWICE: "data, data; mapped, and once more",
 }
 
 NEVER: Final[tuple[tuple[WorldSpec, Threads], ...]] = (
@@ -69,6 +73,7 @@ NEVER: Final[tuple[tuple[WorldSpec, Threads], ...]] = (
     (MAPPED, ((Collapse(0),), (Truncate(1),))),
     (MAPPED, ((Collapse(0),), (Munmap(),))),
     (MAPPED, ((Collapse(0),), (DontNeed(0, 2),))),
+    (TWICE, ((Collapse(0),), (Mremap(0, 1),))),
     (HOLE, ((Collapse(0),), (Fallocate(0, 2),))),
     (HOLE, ((Collapse(0),), (Write(1),), (SeekData(1),))),
     (HOLE, ((Collapse(0),), (UffdRegister(),), (SeekHole(1),))),
