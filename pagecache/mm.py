@@ -221,6 +221,10 @@ class Vma:
         """Does it map this index of the file?"""
         return self.start <= index < self.end
 
+    def has_table(self, index: int) -> bool:
+        """Does it map this index, and is there a page table for it?"""
+        return self.maps(index) and self.table(index).present
+
 
 def userfaultfd_missing(vma: Vma) -> bool:
     """``userfaultfd_missing()``: VM_UFFD_MISSING.  Its writer holds mmap_lock for writing.

@@ -31,7 +31,15 @@ from pagecache.step import UseAfterFree, step, vm_bug_on, warn_on_once
 from pagecache.syscalls import unmap_vma
 from pagecache.touched import PMDS, PTES, TLB
 
-__all__ = ["move_normal_pmd", "move_pgt_entry", "move_ptes", "mremap", "set_moved_pte"]
+__all__ = [
+    "flush_tlb_batched_pending",
+    "move_normal_pmd",
+    "move_pgt_entry",
+    "move_pmd_if_present",
+    "move_ptes",
+    "mremap",
+    "set_moved_pte",
+]
 
 
 async def mremap(vma: Vma, new_vma: Vma, *, dontunmap: bool) -> int | str:
@@ -164,9 +172,6 @@ async def move_pgt_entry(vma: Vma, new_vma: Vma, index: int) -> bool:
 async def move_normal_pmd(vma: Vma, new_vma: Vma, index: int) -> bool:
     """``move_normal_pmd()``: the PMD is cleared, and its page table put into another one.
 
-    It has been looked at before any lock was held, and retract_page_tables() may have taken the page table away
-    meanwhile ("Racing with collapse?", 6fa1066fc5d0).
-
     Returns:
         False if there is none any more, or if write protection has to be taken from its entries.
 
@@ -176,6 +181,18 @@ async def move_normal_pmd(vma: Vma, new_vma: Vma, index: int) -> bool:
     warn_on_once("" if new_vma.table(index).none else "pmd_none(*new_pmd) is not so", "move_normal_pmd()")
     if vma.uffd_registered:
         return False
+    return await move_pmd_if_present(vma, new_vma, index)
+
+
+async def move_pmd_if_present(vma: Vma, new_vma: Vma, index: int) -> bool:
+    """The part of ``move_normal_pmd()`` under the PMD lock.
+
+    The PMD has been looked at before any lock was held, and retract_page_tables() may have taken the page table away
+    meanwhile ("Racing with collapse?", 6fa1066fc5d0).
+
+    Returns:
+        False if there is no page table any more.
+    """
     await spin_lock(vma.mm.pml, also=[(PMDS, True), (PTES, True), (TLB, False)])
     moved = vma.table(index).present
     if moved:

@@ -17,18 +17,33 @@ from pagecache.huge_pmd import (
 )
 from pagecache.inode import AddressSpace
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
-from pagecache.mm import flush_tlb_page, pte_changed, pte_clear, pte_install_uffd_wp_if_needed, pte_under_lock
+from pagecache.mm import Vma, flush_tlb_page, pte_changed, pte_clear, pte_install_uffd_wp_if_needed, pte_under_lock
 from pagecache.pte import MIGRATION, Pte, pte_target
 from pagecache.step import step
 from pagecache.touched import PTES, TLB
 
 __all__ = [
+    "finds_huge_pmd",
     "folio_mkclean",
     "remove_migration_ptes",
     "try_to_migrate",
     "try_to_unmap",
     "try_to_unmap_flush",
 ]
+
+
+async def finds_huge_pmd(vma: Vma, folio: Folio, *, sync: bool) -> bool:
+    """The part of ``page_vma_mapped_walk()`` for a PMD: is there a huge one where ``folio`` could be mapped?
+
+    With ``sync`` (PVMW_SYNC) it waits, where there is nothing, for who has just cleared it.
+    """
+    if folio.order != vma.mapping.hpage_pmd_order or not vma.suitable(folio.index):
+        return False
+    await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
+    if sync and vma.table(folio.index).none:
+        await sync_with_folio_pmd_zap(vma)
+        return False
+    return vma.table(folio.index).huge is not None
 
 
 async def try_to_unmap(
@@ -49,14 +64,11 @@ async def try_to_unmap(
         await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
-            if vma.table(folio.index).huge is not None:
-                await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
-            elif sync and vma.table(folio.index).none:
-                await sync_with_folio_pmd_zap(vma)
+        huge = await finds_huge_pmd(vma, folio, sync=sync)
+        if huge:
+            await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
         for index in range(folio.index, folio.next_index):
-            if sync and not (vma.maps(index) and vma.table(index).present):
+            if sync and not vma.has_table(index):
                 continue
             # page_vma_mapped_walk() peeks before it takes the lock.
             if not sync and vma.mapped(index) is not folio:
@@ -92,14 +104,11 @@ async def folio_mkclean(mapping: AddressSpace, folio: Folio) -> None:
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
-            if vma.table(folio.index).huge is not None:
-                await pmd_mkclean(vma, folio)
-            elif vma.table(folio.index).none:
-                await sync_with_folio_pmd_zap(vma)
+        huge = await finds_huge_pmd(vma, folio, sync=True)
+        if huge:
+            await pmd_mkclean(vma, folio)
         for index in range(folio.index, folio.next_index):
-            if not vma.maps(index) or not vma.table(index).present:
+            if not vma.has_table(index):
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl, also=[(PTES, False)])
@@ -120,10 +129,9 @@ async def try_to_migrate(mapping: AddressSpace, folio: Folio) -> None:
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
-            if vma.table(folio.index).huge is not None:
-                await set_pmd_migration_entry(vma, folio)
+        huge = await finds_huge_pmd(vma, folio, sync=False)
+        if huge:
+            await set_pmd_migration_entry(vma, folio)
         for index in range(folio.index, folio.next_index):
             if vma.mapped(index) is not folio:
                 continue
@@ -148,14 +156,11 @@ async def remove_migration_ptes(mapping: AddressSpace, src: Folio, dst: Folio) -
     await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        if dst.order == mapping.hpage_pmd_order and vma.suitable(dst.index):
-            await step("pmd_offset", vma, dst.index, target=("pmd", vma.number), also=[(PTES, False)])
-            if vma.table(dst.index).huge is not None:
-                await remove_migration_pmd(vma, src, dst)
-            elif vma.table(dst.index).none:
-                await sync_with_folio_pmd_zap(vma)
+        huge = await finds_huge_pmd(vma, dst, sync=True)
+        if huge:
+            await remove_migration_pmd(vma, src, dst)
         for index in range(dst.index, dst.next_index):
-            if not vma.maps(index) or not vma.table(index).present:
+            if not vma.has_table(index):
                 continue
             table = vma.table(index)
             await spin_lock(table.ptl, also=[(PTES, False)])

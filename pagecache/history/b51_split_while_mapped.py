@@ -27,7 +27,7 @@ from pagecache.kernels import LINUX_2026_MENDED
 from pagecache.locks import down_read, spin_lock, spin_unlock, up_read
 from pagecache.mm import flush_tlb_page, pte_changed, pte_clear, pte_install_uffd_wp_if_needed
 from pagecache.operations import Munmap, PunchHole, Split, Truncate
-from pagecache.step import step
+from pagecache.rmap import finds_huge_pmd
 from pagecache.touched import PTES
 from pagecache.world import VmaSpec, WorldSpec
 
@@ -50,10 +50,9 @@ async def try_to_unmap(
         await down_read(mapping.i_mmap_rwsem)
     for number in range(len(mapping.i_mmap)):
         vma = mapping.i_mmap[number]
-        if folio.order == mapping.hpage_pmd_order and vma.suitable(folio.index):
-            await step("pmd_offset", vma, folio.index, target=("pmd", vma.number), also=[(PTES, False)])
-            if vma.table(folio.index).huge is not None:
-                await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
+        huge = await finds_huge_pmd(vma, folio, sync=False)
+        if huge:
+            await split_huge_pmd_of_folio(vma, folio)  # TTU_SPLIT_HUGE_PMD
         for index in range(folio.index, folio.next_index):
             # page_vma_mapped_walk() peeks before it takes the lock.
             if vma.mapped(index) is not folio:

@@ -14,10 +14,9 @@ retract_page_tables() came to do without the mmap_lock (1d65b771bc08).
 
 from __future__ import annotations
 
-from pagecache.locks import spin_lock, spin_unlock
-from pagecache.mm import Vma, flush_tlb_range, pmd_move
+from pagecache.mm import Vma
+from pagecache.mremap import move_pmd_if_present
 from pagecache.step import warn_on_once
-from pagecache.touched import PMDS, PTES, TLB
 
 __all__ = ["move_normal_pmd"]
 
@@ -34,11 +33,4 @@ async def move_normal_pmd(vma: Vma, new_vma: Vma, index: int) -> bool:
     if vma.uffd_registered:
         return False
     warn_on_once("" if new_vma.table(index).none else "pmd_none(*new_pmd) is not so", "move_normal_pmd()")
-    await spin_lock(vma.mm.pml, also=[(PMDS, True), (PTES, True), (TLB, False)])
-    moved = vma.table(index).present
-    if moved:
-        there = vma.pmd_range(index)
-        await pmd_move(vma, new_vma, index)
-        await flush_tlb_range(vma, there.start, there.stop)
-    await spin_unlock(vma.mm.pml)
-    return moved
+    return await move_pmd_if_present(vma, new_vma, index)

@@ -95,8 +95,8 @@ HUGE_PMD_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
--            elif sync and vma.table(folio.index).none:
--                await sync_with_folio_pmd_zap(vma)
+-        huge = await finds_huge_pmd(vma, folio, sync=sync)
++        huge = await finds_huge_pmd(vma, folio, sync=False)
 """,
         features=HUGE_PAGE,
     ),

@@ -71,7 +71,7 @@ MIGRATE_MUTANTS: Final = (
 -    for number in range(len(mapping.i_mmap)):
 +    for number in range(len(mapping.i_mmap[:1])):
          vma = mapping.i_mmap[number]
-         if dst.order == mapping.hpage_pmd_order and vma.suitable(dst.index):
+         huge = await finds_huge_pmd(vma, dst, sync=True)
 """,
     ),
     Mutant(

@@ -177,12 +177,9 @@ MREMAP_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
-             if vma.table(dst.index).huge is not None:
-                 await remove_migration_pmd(vma, src, dst)
-             elif vma.table(dst.index).none:
-                 await sync_with_folio_pmd_zap(vma)
+             await remove_migration_pmd(vma, src, dst)
          for index in range(dst.index, dst.next_index):
--            if not vma.maps(index) or not vma.table(index).present:
+-            if not vma.has_table(index):
 +            if vma.migrating(index) is not src:
                  continue
 """,
@@ -194,10 +191,8 @@ MREMAP_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
-             if vma.table(dst.index).huge is not None:
-                 await remove_migration_pmd(vma, src, dst)
--            elif vma.table(dst.index).none:
--                await sync_with_folio_pmd_zap(vma)
+-        huge = await finds_huge_pmd(vma, dst, sync=True)
++        huge = await finds_huge_pmd(vma, dst, sync=False)
 """,
         features={**HUGE_PAGE, "large": (((0, 1),),)},
         operations=("Mremap", "Migrate"),
@@ -207,10 +202,8 @@ MREMAP_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
-             if vma.table(folio.index).huge is not None:
-                 await pmd_mkclean(vma, folio)
--            elif vma.table(folio.index).none:
--                await sync_with_folio_pmd_zap(vma)
+-        huge = await finds_huge_pmd(vma, folio, sync=True)
++        huge = await finds_huge_pmd(vma, folio, sync=False)
 """,
         features=WRITTEN_BACK,
         operations=("Mremap", "Writeback", "Store"),

@@ -121,12 +121,9 @@ ZAP_MUTANTS: Final = (
         "rmap.py",
         "lock",
         """
-             if vma.table(folio.index).huge is not None:
-                 await pmd_mkclean(vma, folio)
-             elif vma.table(folio.index).none:
-                 await sync_with_folio_pmd_zap(vma)
+             await pmd_mkclean(vma, folio)
          for index in range(folio.index, folio.next_index):
--            if not vma.maps(index) or not vma.table(index).present:
+-            if not vma.has_table(index):
 +            if vma.mapped(index) is not folio:
 """,
         features=WRITTEN_BACK,
