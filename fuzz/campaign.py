@@ -110,6 +110,7 @@ another."""
 KINDS: Final[tuple[Features, ...]] = (
     *({"backing": ("shmem",), "pages": (state,)} for state in ("swapped", "zeroes", "unwritten")),
     {"vma.around": (True,), "vma.huge": (False, True)},
+    {**ONE, "store_buffers": (True,), "backing": ("shmem", "file"), "vmas": (1,)},
     {"backing": ("shmem",), "vma.private": (True,), "vma.huge": (False, True)},
     {**ONE, "vmas": (2, 3), "vma.mm": ("A",), "vma.range": ((0, 2),), "vma.huge": (False, True)},
     *({"backing": ("shmem",), "pages": (state,), **four} for four in (TWO, FOUR) for state in ("data", "swapped")),
@@ -324,7 +325,7 @@ def schedules_of(
     yield case, sequential
     if sequential.history is None or sequential.verdict.outcome is not Outcome.HELD:
         return
-    profile = Profile.of(sequential.history, kinds_of(case.program.tasks))
+    profile = Profile.of(sequential.history, kinds_of(case.tasks))
     failure = counts.failing.choose(sequential, random, counts.enough) if counts else None
     if failure:
         failed_case = dataclasses.replace(case, failures=(failure,))
@@ -359,7 +360,7 @@ def schedules_of(
             policy = POLICIES[turn](execution, random, profile)
         run = direct.run(execution, policy)
         if run.history is not None and shows_places:
-            some = interruptions(sequential.history, run.history)
+            some = interruptions(sequential.history, run.history, len(case.program.tasks))
         elif run.history is not None and left is not None and isinstance(policy, Urw):
             left.note(reads_of_others(run.history), len(run.names), profile.horizon, policy.log_space)
         yield case, run

@@ -16,7 +16,7 @@ from pagecache.folio import (
 )
 from pagecache.inode import AddressSpace
 from pagecache.locks import rcu_read_lock, rcu_read_unlock
-from pagecache.step import step
+from pagecache.step import Wait, step
 from pagecache.xarray import (
     Entry,
     XaState,
@@ -103,11 +103,17 @@ async def spin_while_frozen(xas: XaState, folio: Folio) -> None:
         "cpu_relax",
         folio,
         target=("refcount", folio.number),
-        ready=lambda: folio.refcount != 0 or xas.xa.entry_at(xas.index) is not folio,
-        waits_for=folio.freeze_waits_for,
+        ready=lambda: folio.refcount != 0 or xas.xa.published_at(xas.index) is not folio,
+        waits_for=lambda: _frozen_by(xas, folio),
         spins=True,
     )
     xas_reset(xas)
+
+
+def _frozen_by(xas: XaState, folio: Folio) -> Wait:
+    if xas.xa.entry_at(xas.index) is not folio:
+        return Wait(f"{folio}, which has been replaced, to vanish")  # at the next barrier of who did, if not before
+    return folio.freeze_waits_for()
 
 
 async def find_get_entry(xas: XaState, last: int) -> Entry:

@@ -7,10 +7,13 @@ that a wrong order is seen even where it did not deadlock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pagecache.step import KernelBug, Step, Target, Task, Wait, step
 from pagecache.touched import PMDS, PTES
+
+if TYPE_CHECKING:
+    from pagecache.store_buffer import StoreBuffer
 
 __all__ = [
     "LOCK_ORDER",
@@ -50,14 +53,16 @@ LOCK_ORDER: Final = (
 class SpinLock:
     """A spinlock; holding one is atomic context (``spinlock_t``)."""
 
-    __slots__ = ("name", "owner", "rank", "target")
-    __fingerprint_skip__: ClassVar = ("name", "rank", "target")
+    __slots__ = ("name", "owner", "rank", "target", "unlocked_by")
+    __fingerprint_skip__: ClassVar = ("name", "rank", "target", "unlocked_by")
 
     def __init__(self, name: str, lock_class: str, number: int = 0) -> None:
         self.name = name
         self.rank = LOCK_ORDER.index(lock_class)
         self.target: Target = (lock_class, number)
         self.owner: Task | None = None
+        self.unlocked_by: StoreBuffer | None = None
+        """Where the store that released it still is; whoever takes it has seen that one, and all before it."""
 
     def __str__(self) -> str:
         return self.name
@@ -87,6 +92,8 @@ def lock_step(call: str, lock: SpinLock, *args: object, also: Sequence[tuple[Tar
 
 def acquire(lock: SpinLock, current: Task) -> None:
     """Take a free spinlock."""
+    if lock.unlocked_by is not None:
+        lock.unlocked_by.publish_until_unlocked(lock, current)
     lock.owner = current
     current.held.append(lock)
     current.atomic += 1
@@ -97,6 +104,8 @@ def release(lock: SpinLock, current: Task) -> None:
     if lock.owner is not current:
         raise KernelBug(f"{current} released the spinlock {lock}, held by {lock.owner}")
     lock.owner = None
+    if current.stores is not None:
+        current.stores.unlock(lock)
     current.held.remove(lock)
     current.leave_atomic()
 

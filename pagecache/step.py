@@ -18,7 +18,10 @@ coroutine is fully described by its locals; ``tests/pagecache/test_await_law.py`
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from pagecache.store_buffer import StoreBuffer
 
 __all__ = [
     "KernelBug",
@@ -101,7 +104,10 @@ class Step:
         self.also = also
 
     def __await__(self) -> Generator[Step, Task, Task]:
-        return (yield self)
+        current = yield self
+        if current.stores is not None:
+            current.stores.before(self)
+        return current
 
     def __str__(self) -> str:
         return f"{self.call}({', '.join(map(str, self.args))})"
@@ -125,7 +131,7 @@ class RcuSection:
 class Task:
     """One thread of the program, and what the kernel keeps in ``current`` for it."""
 
-    __slots__ = ("atomic", "failing", "held", "name", "number", "section")
+    __slots__ = ("atomic", "failing", "held", "name", "number", "section", "stores")
     # Which locks are held is known from the locks, and what else is atomic from where the task stands.
     __fingerprint_skip__: ClassVar = ("atomic", "failing", "held", "section")
 
@@ -140,6 +146,8 @@ class Task:
         """Set by the driver before it resumes the task: this step is to fail."""
         self.section: RcuSection | None = None
         """The atomic context it is in, once somebody asked for it: see rcu_section()."""
+        self.stores: StoreBuffer | None = None
+        """What its CPU has stored and nobody else sees, in a world with store buffers."""
 
     def rcu_section(self) -> RcuSection:
         """What the task reads without a lock now stays allocated until this section is over.

@@ -12,6 +12,7 @@ from pagecache.pte import Pte
 from pagecache.regular.backing import RegularFile
 from pagecache.shrinklist import OtherFile, ShmemSbInfo
 from pagecache.step import Step
+from pagecache.store_buffer import StoreBuffer
 from pagecache.world_spec import (
     BACKINGS,
     FILE_STATES,
@@ -54,10 +55,11 @@ class World:
 
     The last ones are the engine's, for the watchers to read: ``pending`` is the step that each task, by
     number, is parked at (``None`` once it has ended), and ``may_fail`` whether the case injects failures, so that
-    an error like ENOMEM needs no other reason; ``may_swap`` whether anything can be on the swap device.
+    an error like ENOMEM needs no other reason; ``may_swap`` whether anything can be on the swap device;
+    ``store_buffers`` are those of the tasks, by number, if there are any.
     """
 
-    __fingerprint_skip__: ClassVar = ("kernel", "may_fail", "may_swap", "pending", "spec")
+    __fingerprint_skip__: ClassVar = ("kernel", "may_fail", "may_swap", "pending", "spec", "store_buffers")
     __slots__ = (
         "inode",
         "kernel",
@@ -70,6 +72,7 @@ class World:
         "pending",
         "sbinfo",
         "spec",
+        "store_buffers",
         "vmas",
     )
 
@@ -85,6 +88,7 @@ class World:
         self.pending: list[Step | None] = []
         self.may_fail = True  # what is not known is allowed
         self.may_swap = True
+        self.store_buffers: list[StoreBuffer] = []
         if spec.backing == "shmem":
             self._fill_cache()
         else:

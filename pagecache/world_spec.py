@@ -125,6 +125,7 @@ class WorldSpec:
         backing: one of :data:`BACKINGS`.
         huge: one of :data:`HUGE`.
         others: the other files of the superblock, each one of :data:`OTHER_STATES`, in the order of its shrinklist.
+        store_buffers: does a CPU see its own stores before the others do (:mod:`pagecache.store_buffer`)?
 
     Raises:
         ValueError: if the parts do not fit together; the message names the value and the remedy.
@@ -138,6 +139,7 @@ class WorldSpec:
     backing: str = "shmem"
     huge: str = "never"
     others: tuple[str, ...] = ()
+    store_buffers: bool = False
 
     @property
     def states(self) -> tuple[str, ...]:

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pagecache.operations import Operation
+from pagecache.operations import Operation, Publish
 from pagecache.world import WorldSpec
 
-__all__ = ["Case", "Deviation", "Failure", "Program", "TaskSpec"]
+__all__ = ["Case", "Deviation", "Failure", "Program", "TaskSpec", "stores_of"]
+
+
+def stores_of(task: str) -> str:
+    """The name of the task that publishes what another one has stored, in a world with store buffers."""
+    return f"{task}.stores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """One thread of the program: its name and what it does in turn."""
+    """One thread of the program: its name and what it does in turn.
+
+    A daemon is no part of the program as it is written: it only ever reacts, and nobody waits for its end.
+    """
 
     name: str
     operations: tuple[Operation, ...]
+    daemon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +92,14 @@ class Case:
     program: Program
     schedule: tuple[Deviation, ...] = ()
     failures: tuple[Failure, ...] = field(default=())
+
+    @property
+    def tasks(self) -> tuple[TaskSpec, ...]:
+        """The tasks of the program, and the store buffers of their CPUs, if the world has some."""
+        tasks = self.program.tasks
+        if not self.world.store_buffers:
+            return tasks
+        return (
+            *tasks,
+            *(TaskSpec(stores_of(task.name), (Publish(number),), daemon=True) for number, task in enumerate(tasks)),
+        )

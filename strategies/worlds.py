@@ -88,8 +88,16 @@ STORES: Final = (
 )
 STORE: Final = 0.4
 MMS: Final = "ABCD"
-MOUNTS: Final = ((BACKINGS[0], HUGE[0]), (BACKINGS[1], HUGE[0]), *((BACKINGS[0], huge) for huge in HUGE[1:]))
-OTHER_MOUNT: Final = (0.12, 0.33, 0.6, 0.4)  # two thirds are regular files, in the others new folios may be large
+MOUNTS: Final = tuple(
+    (backing, huge, store_buffers)
+    for store_buffers in (False, True)
+    for backing, huge in ((BACKINGS[0], HUGE[0]), (BACKINGS[1], HUGE[0]), *((BACKINGS[0], huge) for huge in HUGE[1:]))
+)
+"""The kind of file, the size of new folios, and whether CPUs have store buffers."""
+OTHER_MOUNT: Final = (
+    *(0.12, 0.33, 0.6, 0.4),  # two thirds are regular files, in the others new folios may be large
+    *(0.5,) * 5,  # hardly ever a store buffer: campaigns ask for it
+)
 FILE_PAGES: Final = (FILE_STATES[:2], FILE_STATES[2:])  # dirty, or evicted
 LARGE: Final = 0.25  # where data lies side by side, some of it is in large folios
 IN_ONE: Final = LARGE_STATES
@@ -100,7 +108,7 @@ OTHERS: Final = tuple(
 )
 
 Range = tuple[int, int]
-Mount = tuple[str, str]
+Mount = tuple[str, str, bool]
 
 
 def feature(draw: Draw, features: Features, name: str, usual: Callable[[], T]) -> T:
@@ -116,7 +124,7 @@ def feature(draw: Draw, features: Features, name: str, usual: Callable[[], T]) -
 
 def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -> WorldSpec:  # noqa: B008 - a value
     """A world; any valid one whose processes are called A, B, ... in order of appearance can be written."""
-    backing, huge = _mount(draw, features, (like.backing, like.huge))
+    backing, huge, store_buffers = _mount(draw, features, (like.backing, like.huge, like.store_buffers))
     order = feature(draw, features, "hpage_order", lambda: 1 + draw.level(HIGHER_ORDER, like.hpage_order - 1))
     nr = 1 << order
     huge_pages = draw.many(
@@ -140,14 +148,15 @@ def world(draw: Draw, like: WorldSpec = WorldSpec(), features: Features = ANY) -
     )
     large = feature(draw, features, "large", lambda: _large(draw, _tilings(pages, order), like.large))
     others = feature(draw, features, "others", lambda: _others(draw, features, huge, like.others))
-    return WorldSpec(pages, order, size, vmas, large, backing, huge, others)
+    return WorldSpec(pages, order, size, vmas, large, backing, huge, others, store_buffers)
 
 
 def _mount(draw: Draw, features: Features, like: Mount) -> Mount:
-    """What kind of file it is, and what size new folios of it have."""
-    if "backing" in features or "huge" in features:
+    """What kind of file it is, what size new folios of it have, and whether there are store buffers."""
+    if not features.keys().isdisjoint(("backing", "huge", "store_buffers")):
         backing = feature(draw, features, "backing", lambda: MOUNTS[0][0])
-        return backing, feature(draw, features, "huge", lambda: MOUNTS[0][1])
+        huge = feature(draw, features, "huge", lambda: MOUNTS[0][1])
+        return backing, huge, feature(draw, features, "store_buffers", lambda: False)
     return MOUNTS[draw.level(OTHER_MOUNT, MOUNTS.index(like))]
 
 

@@ -56,7 +56,7 @@ def read_entry(name: str, file: str, data: bytes, words: Vocabulary) -> Entry:
     minimal = top.take("minimal", str) if "minimal" in top else ""
     found = _found(top.take_table("found")) if "found" in top else None
     world, program, failures = read_parts(top)
-    names = [task.name for task in program.tasks]
+    names = [task.name for task in Case(kernel, world, program).tasks]
     schedule = tuple(_deviation(table, names) for table in top.take_tables("deviation"))
     steps = _steps(top.take_table("expect"), names)
     top.done()
@@ -117,7 +117,7 @@ def _world(table: Table) -> WorldSpec:
     vmas = tuple(vma.take_record(VmaSpec) for vma in table.take_tables("vma"))
     large = table.take_pairs("large") if "large" in table else ()
     backing = table.take_word("backing", BACKINGS, "a backing") if "backing" in table else BACKINGS[0]
-    return table.take_record(WorldSpec, optional=("huge",), vmas=vmas, large=large, backing=backing)
+    return table.take_record(WorldSpec, optional=("huge", "store_buffers"), vmas=vmas, large=large, backing=backing)
 
 
 def _program(top: Table, world: WorldSpec) -> Program:

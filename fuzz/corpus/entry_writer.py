@@ -71,7 +71,11 @@ def _blocks(entry: Entry) -> Iterator[str]:
 
 def _world(world: WorldSpec) -> str:
     usual = ((), "shmem", "never")
-    fields = {name: value for name, value in _fields(world).items() if name != "vmas" and value not in usual}
+    fields = {
+        name: value
+        for name, value in _fields(world).items()
+        if name != "vmas" and value is not False and value not in usual
+    }
     tables = ["[world]\n" + _pairs(**fields)]
     tables += ["[[world.vma]]\n" + _record(vma) for vma in world.vmas]
     return "\n\n".join(tables)

@@ -57,6 +57,7 @@ class Execution:
         record: keep the history.
         steps_max: after so many steps the fair scheduler takes over.
         judge: what an exception out of a task means.
+        run: what a task, by number, runs as one of its operations, which gets a tag; by default just that.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Execution:
         record: bool = False,
         steps_max: int = STEPS_MAX,
         judge: Callable[[Exception, str], Verdict] = judge_exception,
+        run: Callable[[int, Operation, str], Routine] | None = None,
     ) -> None:
         count = len(tasks)
         self.specs: Final = tasks
@@ -97,6 +99,7 @@ class Execution:
         self.fair_suffix = False
         self._steps_max = steps_max
         self._judge = judge
+        self._run = run
         self._deviated: list[Deviated] = []
         self.preemptions = 0
         """How often the CPU was taken from a task that could have gone on."""
@@ -243,7 +246,8 @@ class Execution:
                 return
             operation = spec.operations[self.operation[number]]
             try:
-                routine: Routine = operation.run(self.world, f"{spec.name}.{self.operation[number]}")
+                tag = f"{spec.name}.{self.operation[number]}"
+                routine = self._run(number, operation, tag) if self._run else operation.run(self.world, tag)
                 self.routines[number] = routine
                 first = routine.send(None)
             except StopIteration as stop:
@@ -270,6 +274,8 @@ class Execution:
     def _call(self, number: int) -> bool:
         """The operation's first step is about to be taken.  Returns whether a watcher objects."""
         self.called[number] = True
+        if self.specs[number].daemon:
+            return False
         operation, which = self._operation(number), self.operation[number]
         if self._history is not None:
             self._history.events.append(Event("call", number, operation=operation, number=which))
@@ -289,7 +295,11 @@ class Execution:
 
     def _blocked(self) -> dict[Task, Step]:
         """The tasks that have not ended, with their pending steps."""
-        return {task: step for task, step in zip(self.tasks, self.pending, strict=True) if step is not None}
+        return {
+            task: step
+            for task, step, spec in zip(self.tasks, self.pending, self.specs, strict=True)
+            if step is not None and not spec.daemon
+        }
 
     def _fair_turn(self, runnable: Sequence[int]) -> Sequence[int]:
         """The steps are used up: nobody chooses any more."""

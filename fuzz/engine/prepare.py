@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from fuzz.engine.execution import Execution
+from fuzz.engine.execution import Execution, Routine
 from pagecache.kernel import Kernel
-from pagecache.operations import PageOut
+from pagecache.operations import Operation, PageOut
 from pagecache.promises.promise import Promise
 from pagecache.step import Step, Task
+from pagecache.store_buffer import StoreBuffer, exit_to_user_mode
 from pagecache.world import World
 from strategies.case import Case
 
@@ -38,13 +40,25 @@ def prepare(
     world.may_swap = "swapped" in case.world.pages or any(
         isinstance(operation, PageOut) for task in case.program.tasks for operation in task.operations
     )
+    if case.world.store_buffers:
+        world.store_buffers = [StoreBuffer(number) for number in range(len(case.program.tasks))]
     execution = Execution(
-        case.program.tasks,
+        case.tasks,
         world,
         watchers=[(promise.name, promise.watcher(world)) for promise in promises],
         failures=case.failures,
         teardown=(lambda: teardown(world)) if teardown else None,
         record=record,
+        run=functools.partial(_run_with_store_buffers, world) if world.store_buffers else None,
     )
+    for task, stores in zip(execution.tasks, world.store_buffers, strict=False):
+        task.stores = stores
     world.pending = execution.pending
     return execution
+
+
+def _run_with_store_buffers(world: World, number: int, operation: Operation, tag: str) -> Routine:
+    """An operation at whose end everybody sees what it has stored."""
+    routine = operation.run(world, tag)
+    buffers = world.store_buffers
+    return exit_to_user_mode(buffers[number], routine) if number < len(buffers) else routine

@@ -60,10 +60,12 @@ def ladder(history: History, failures: Iterable[Failure] = (), until: int | None
         until: the last row to show; all of them by default.
     """
     table = rows(history, failures)
-    widths = _widths(history.names, table)
-    lines = [_line("step", "", history.names, widths).rstrip()]
+    tasks = sorted({row.task for row in table})  # without store buffers, say, that publish nothing by themselves
+    names = [history.names[task] for task in tasks]
+    widths = _widths(names, [row._replace(task=tasks.index(row.task)) for row in table])
+    lines = [_line("step", "", names, widths).rstrip()]
     for number, row in enumerate(table[:until], 1):
-        columns = [row.text if task == row.task else "" for task in range(len(history.names))]
+        columns = [row.text if task == row.task else "" for task in tasks]
         lines.append(_line(str(number), MARK if row.marked else "", columns, widths).rstrip())
     if until is not None and until < len(table):
         lines.append(f"       ... {len(table) - until} more")

@@ -14,14 +14,15 @@ so many new ones that the search got to few programs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
 from fuzz.engine.history import History, Taken
 from fuzz.search.behaviour import counted
 from fuzz.search.policies.profile import Profile
-from pagecache.step import Target
+from pagecache.step import Step, Target
+from pagecache.store_buffer import published_by
 from strategies.case import Deviation
 
 __all__ = ["AGAIN", "Interruption", "Interruptions", "Place", "interruptions"]
@@ -75,7 +76,14 @@ def _visible(history: History) -> list[list[Taken]]:
     return made
 
 
-def interruptions(first: History, last: History) -> list[Interruption]:
+def _touched(step: Step) -> Iterator[tuple[Target | None, bool]]:
+    """What a step touches, and whether it is written: its target, and what becomes visible by it."""
+    yield step.target, step.writes
+    for target in published_by(step):
+        yield target, True
+
+
+def interruptions(first: History, last: History, tasks: int | None = None) -> list[Interruption]:
     """The places of a program: all conflicting steps of each task but the first.
 
     To interrupt a task before that is to run the other one before.
@@ -83,16 +91,18 @@ def interruptions(first: History, last: History) -> list[Interruption]:
     Args:
         first: of the sequential run.
         last: of the other one, in which the last task comes first.
+        tasks: how many there are, without daemons; by default there are none.
     """
     runs = [_visible(history) for history in (first, last)]
-    numbers = range(len(first.names))
+    numbers = range(len(first.names) if tasks is None else tasks)
     # By task and target: the first operation that touches it, and the first that writes it, in whichever of the runs.
     users: list[dict[Target | None, str]] = []
     writers: list[dict[Target | None, str]] = []
     for number in numbers:
         made = [one for visible in runs for one in visible[number]]
-        users.append({one.step.target: one.operation for one in reversed(made)})
-        writers.append({one.step.target: one.operation for one in reversed(made) if one.step.writes})
+        touched = [(*touch, one.operation) for one in made for touch in _touched(one.step)]
+        users.append({target: operation for target, _, operation in reversed(touched)})
+        writers.append({target: operation for target, writes, operation in reversed(touched) if writes})
     found = []
     for number in numbers:
         made = runs[number == numbers[-1]][number]
@@ -101,7 +111,8 @@ def interruptions(first: History, last: History) -> list[Interruption]:
                 continue
             conflicting = []
             for one in made:
-                by = (users if one.step.writes else writers)[other].get(one.step.target)
+                conflicts = ((users if writes else writers)[other].get(target) for target, writes in _touched(one.step))
+                by = next(filter(None, conflicts), None)
                 if by is not None:
                     place = Place(one.operation, one.step.call, counted(one.visit), by)
                     conflicting.append(Interruption(place, number, one.visit, other))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pagecache.operations import Operation
-from strategies.case import Case
+from strategies.case import Case, stores_of
 from strategies.programs import named
 
 __all__ = ["Thread", "canonical", "threads_of", "with_threads"]
@@ -25,6 +25,8 @@ def with_threads(case: Case, threads: Sequence[Thread]) -> Case:
     """The case with these tasks; deviations and failures follow them to their new names, or go."""
     program = named(operations for _, operations in threads)
     new = {old: task.name for (names, _), task in zip(threads, program.tasks, strict=True) for old in names}
+    if case.world.store_buffers:
+        new |= {stores_of(old): stores_of(name) for old, name in new.items()}
     schedule = tuple(
         replace(one, task=new[one.task], run=new[one.run])
         for one in case.schedule

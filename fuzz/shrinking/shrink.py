@@ -89,7 +89,7 @@ Measure = tuple[int, int, int, int, int, tuple[Choice, ...], tuple[tuple[int, in
 
 def measure(case: Case) -> Measure:
     """How large a case is; what shrinking decreases.  Natural numbers and finite sets throughout: well-founded."""
-    number = {task.name: at for at, task in enumerate(case.program.tasks)}
+    number = {task.name: at for at, task in enumerate(case.tasks)}
     try:
         choices = tuple(write(replace(case, schedule=(), failures=())))
     except NotInGrammarError:  # larger than anything that can be written

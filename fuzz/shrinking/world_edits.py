@@ -88,15 +88,17 @@ def _cut(case: Case, order: int, start: int, end: int) -> Case | None:
     large = tuple(
         (first - start, min(one, order)) for first, one in world.large if start <= first and first + (1 << one) <= end
     )
-    cut = WorldSpec(
-        world.pages[start:end], order, inside(world.size), tuple(vmas), large, world.backing, world.huge, world.others
+    cut = replace(
+        world, pages=world.pages[start:end], hpage_order=order, size=inside(world.size), vmas=tuple(vmas), large=large
     )
     return _with_world(case, cut, move)
 
 
 def simpler_pages(case: Case) -> Iterator[Case]:
-    """New folios that are small, a size that is the whole file's, and each page in each simpler state."""
+    """No store buffers, small new folios, a size that is the whole file's, and each page in each simpler state."""
     world = case.world
+    if world.store_buffers:
+        yield with_threads(replace(case, world=replace(world, store_buffers=False)), threads_of(case))
     for huge in HUGE[bool(world.others) : HUGE.index(world.huge)]:
         yield replace(case, world=replace(world, huge=huge))
     if world.size < len(world.pages):

@@ -41,6 +41,7 @@ from pagecache.operations.mapping import (
 )
 from pagecache.operations.memory import CloseFile, MemoryFailure, Migrate, PageOut, Shrink, Split, Swapoff
 from pagecache.operations.operation import Operation, Result
+from pagecache.operations.publishing import Publish
 from pagecache.operations.uffd import (
     UFFD_MODES,
     UffdContinue,
@@ -76,6 +77,7 @@ __all__ = [
     "PageOut",
     "PinWrite",
     "Poke",
+    "Publish",
     "PunchHole",
     "Read",
     "Result",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pagecache.folio import Folio
 from pagecache.locks import RwSemaphore
 from pagecache.step import Target, step
+from pagecache.store_buffer import Store, as_seen_by, store
 
 if TYPE_CHECKING:
     from pagecache.inode import AddressSpace
@@ -42,7 +43,16 @@ class RegularFile:
     Leaves out: partial pages, private data (buffer heads), ``mmap()``: who maps the file does so from the beginning.
     """
 
-    __slots__ = ("descriptors", "disk", "evictions", "i_writecount", "invalidate_lock", "large_folios", "nr_thps")
+    __slots__ = (
+        "descriptors",
+        "disk",
+        "evictions",
+        "i_writecount",
+        "invalidate_lock",
+        "large_folios",
+        "nr_thps",
+        "unpublished",
+    )
     __fingerprint_skip__: ClassVar = ("large_folios",)
 
     def __init__(self, disk: list[str], i_writecount: int = 0, *, large_folios: bool = False) -> None:
@@ -53,6 +63,8 @@ class RegularFile:
         self.invalidate_lock = RwSemaphore("invalidate_lock", "invalidate_lock")
         self.descriptors = 0
         self.evictions = 0
+        self.unpublished: tuple[Store, ...] = ()
+        """What ``nr_thps`` was before, for all CPUs but those that have changed it (:mod:`pagecache.store_buffer`)."""
 
     def count_thps(self, change: int) -> None:
         """Add to ``nr_thps``, the number of huge pages that nobody can write back."""
@@ -86,20 +98,25 @@ async def inode_is_open_for_write(mapping: AddressSpace) -> bool:
 
 async def filemap_nr_thps(mapping: AddressSpace) -> int:
     """``filemap_nr_thps()``: how many huge pages the file has in the page cache."""
-    await step("filemap_nr_thps", target=THPS)
-    return regular(mapping).nr_thps
+    current = await step("filemap_nr_thps", target=THPS)
+    file = regular(mapping)
+    return int(as_seen_by(current, file, (file, 0), file.nr_thps))
 
 
 async def filemap_nr_thps_inc(mapping: AddressSpace) -> None:
-    """``filemap_nr_thps_inc()``."""
-    await step("filemap_nr_thps_inc", target=THPS, writes=True)
-    regular(mapping).count_thps(1)
+    """``filemap_nr_thps_inc()``: atomic_inc(), which is no barrier."""
+    current = await step("filemap_nr_thps_inc", target=THPS, writes=True)
+    file = regular(mapping)
+    store(current, file, (file, 0), file.nr_thps, THPS)
+    file.count_thps(1)
 
 
 async def filemap_nr_thps_dec(mapping: AddressSpace) -> None:
-    """``filemap_nr_thps_dec()``."""
-    await step("filemap_nr_thps_dec", target=THPS, writes=True)
-    regular(mapping).count_thps(-1)
+    """``filemap_nr_thps_dec()``: atomic_dec(), which is no barrier."""
+    current = await step("filemap_nr_thps_dec", target=THPS, writes=True)
+    file = regular(mapping)
+    store(current, file, (file, 0), file.nr_thps, THPS)
+    file.count_thps(-1)
 
 
 async def read_folio(mapping: AddressSpace, folio: Folio) -> str:

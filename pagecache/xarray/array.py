@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast, overload
 
 from pagecache.locks import SpinLock
 from pagecache.step import Task
+from pagecache.store_buffer import Store, as_seen_by
 from pagecache.xarray.create import create_range
 from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot
 from pagecache.xarray.node import XaNode
@@ -31,7 +32,8 @@ class XArray:
         find: the walk of xas_find(), which a kernel may replace.
 
     ``nr_spares`` is the number of nodes that cursors hold in reserve; ``retry_by`` stored the last RETRY entry;
-    ``seen`` is what the last look under the lock found, for the watchers.
+    ``seen`` is what the last look under the lock found, for the watchers.  ``unpublished`` are the stores that only the
+    CPU sees that made them (:mod:`pagecache.store_buffer`); whoever holds the lock sees all.
 
     Leaves out: XA_ZERO_ENTRY, tracking of free entries (xa_alloc()), the list of nodes that only hold
     shadow entries, accounting of nodes to a memory cgroup.
@@ -46,6 +48,7 @@ class XArray:
         "nr_spares",
         "retry_by",
         "seen",
+        "unpublished",
         "xa_lock",
         "xas_create_range",
         "xas_descend",
@@ -81,6 +84,7 @@ class XArray:
         self.nr_spares = 0
         self.retry_by: Task | None = None
         self.seen: tuple[int, Entry] = (0, None)
+        self.unpublished: tuple[Store, ...] = ()
 
     def note(self, index: int, entry: Slot) -> None:
         """A walk under the lock has found ``entry`` at ``index``."""
@@ -124,6 +128,11 @@ class XArray:
         node, offset = place
         slot = node.slots[offset]
         return XA_RETRY_ENTRY if type(slot) is XaNode else cast(Entry, slot)
+
+    def published_at(self, index: int) -> Entry:
+        """What is seen at ``index`` by who has stored nothing there."""
+        place = self.place_of(index) or (self, 0)
+        return cast(Entry, as_seen_by(None, self, place, self.entry_at(index)))
 
     def entries(self) -> list[Entry]:
         """The entries of all indices of this world."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, cast
 
 from pagecache.step import Task, step
+from pagecache.store_buffer import publish_stores, store
 from pagecache.touched import NRPAGES, TREE
 from pagecache.xarray.create import create
 from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot, xa_is_value
@@ -85,6 +86,8 @@ async def xas_store(xas: XaState, entry: Entry) -> Entry:
         else:
             current = await step("xas_free_nodes", write.first, target=("slot", write.first), writes=True, also=also)
         _write(xas, write, current)
+    if plan.freed or plan.count < 0:
+        publish_stores(current)  # what nodes leave the tree, everybody sees at once
     _finish(xas, plan)
     return cast(Entry, plan.first)
 
@@ -205,8 +208,10 @@ def _base_of(node: XaNode) -> int:
 
 def _write(xas: XaState, write: Write, current: Task | None) -> None:
     if write.node is None:
+        store(current, xas.xa, (xas.xa, 0), xas.xa.head, ("xa_head", 0))
         xas.xa.head = write.value
     else:
+        store(current, xas.xa, (write.node, write.offset), write.node.slots[write.offset], ("slot", write.first))
         write.node.slots[write.offset] = write.value
     if write.call == "xas_store" and write.value is XA_RETRY_ENTRY:
         xas.xa.retry_by = current

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, cast
 
 from pagecache.locks import rcu_read_lock, rcu_read_unlock
 from pagecache.step import Oops, Target, Wait, step
+from pagecache.store_buffer import as_seen_by
 from pagecache.touched import TREE
 from pagecache.xarray.entry import XA_RETRY_ENTRY, Entry, SiblingEntry, Slot
 from pagecache.xarray.node import XaNode
@@ -175,7 +176,7 @@ async def xas_retry(xas: XaState) -> None:
         "xas_retry",
         xas.index,
         target=("slot", xas.index),
-        ready=lambda: xas.xa.entry_at(xas.index) is not XA_RETRY_ENTRY,
+        ready=lambda: xas.xa.published_at(xas.index) is not XA_RETRY_ENTRY,
         waits_for=lambda: _retry_published_by(xas),
         spins=True,
     )
@@ -219,6 +220,8 @@ async def load_slot(xas: XaState, node: XaNode, offset: int, call: str, index: i
     if not xas.locked:
         current = await step(call, index, target=_target(xas, index), also=WALKED)
         protect(xas, current, node, f"{call}()")
+        if xas.xa.unpublished:
+            return cast(Slot, as_seen_by(current, xas.xa, (node, offset), node.slots[offset]))
     return node.slots[offset]
 
 
@@ -227,6 +230,8 @@ async def _head(xas: XaState, call: str) -> Slot:
     if not xas.locked:
         current = await step(call, xas.index, target=("xa_head", 0), also=WALKED)
         protect(xas, current, None, f"{call}()")
+        if xas.xa.unpublished:
+            return cast(Slot, as_seen_by(current, xas.xa, (xas.xa, 0), xas.xa.head))
     return xas.xa.head
 
 
@@ -409,4 +414,7 @@ def _find_conflict(xas: XaState) -> Entry:
 
 def _retry_published_by(xas: XaState) -> Wait:
     task = xas.xa.retry_by
-    return Wait(f"the RETRY entry at index {xas.index}", (task,) if task else ())
+    what = f"the RETRY entry at index {xas.index}"
+    if xas.xa.entry_at(xas.index) is not XA_RETRY_ENTRY:
+        return Wait(f"{what}, which has been replaced, to vanish")  # at the next barrier of who did, if not before
+    return Wait(what, (task,) if task else ())

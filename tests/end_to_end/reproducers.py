@@ -21,6 +21,7 @@ from pagecache.operations import (
     SeekHole,
     Store,
     Touch,
+    UffdRegister,
     Write,
 )
 from pagecache.world import VmaSpec, WorldSpec
@@ -133,6 +134,10 @@ ASKS_ONLY_WHO_MAPS_THE_FIRST_PAGE_OTHERS = (
     ),
 )
 
+HOLE_AFTER_THE_CHECK = Situation(  # another mistake of v2, with the same symptom (P10)
+    small("data", "hole"), [[Collapse(0)], [UffdRegister(), SeekHole(1)]], "khugepaged at xas_store#2: run uffd"
+)
+
 REPRODUCERS = (
     Reproducer(
         "linux-4.8",
@@ -220,7 +225,7 @@ REPRODUCERS = (
             read at folio_add_lru#1: run lseek
             """,
         ),
-        ASKS_ONLY_WHO_MAPS_THE_FIRST_PAGE_OTHERS,
+        (*ASKS_ONLY_WHO_MAPS_THE_FIRST_PAGE_OTHERS, HOLE_AFTER_THE_CHECK),
     ),
     Reproducer(
         "wilcox-2023-02",

@@ -18,10 +18,11 @@ from fuzz.subject import Subject
 from pagecache.kernels import KERNELS_BY_NAME
 from pagecache.operations import Collapse, Operation, Read, SeekHole, UffdRegister
 from pagecache.promises.linearizable import contents
-from pagecache.world import WorldSpec
+from pagecache.world import BACKINGS, WorldSpec
 from strategies.case import Case
 from strategies.cases import swarmed
 from strategies.programs import named
+from strategies.worlds import ANY, Features
 
 PROGRAMS = 5
 MANY = 100
@@ -62,10 +63,10 @@ def compare(kernel: str, case: Case) -> str:
     return max(str(outcome[0][0]) for outcome in reduced.outcomes)  # type: ignore[index]
 
 
-def compare_some(kernel: str, wanted: int, random: Random) -> None:
+def compare_some(kernel: str, wanted: int, random: Random, features: Features = ANY) -> None:
     compared = 0
     while compared < wanted:
-        case = swarmed(RandomDraw(random), kernel)
+        case = swarmed(RandomDraw(random), kernel, features=features)
         if len(case.program.tasks) > 1 and case.program.operations <= OPERATIONS_MAX:
             compared += bool(compare(kernel, case))
 
@@ -73,6 +74,11 @@ def compare_some(kernel: str, wanted: int, random: Random) -> None:
 @pytest.mark.parametrize("kernel", ["stevens-v2", "linux-2026"])
 def test_the_ends_are_those_of_the_exhaustive_search(kernel: str) -> None:
     compare_some(kernel, PROGRAMS, Random(len(kernel)))
+
+
+@pytest.mark.parametrize("backing", BACKINGS)
+def test_so_they_are_with_store_buffers(backing: str) -> None:
+    compare_some("linux-2026", PROGRAMS, Random(0), {"store_buffers": (True,), "backing": (backing,)})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,12 @@ def test_so_they_are_where_some_of_them_are_violations(kernel: str, beside: Oper
     case = Case(kernel, WorldSpec(("data", "hole")), named(((Collapse(0),), (beside,))))
 
     assert compare(kernel, case) == "violated"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backing", BACKINGS)
+def test_so_they_are_of_many_programs_with_store_buffers(backing: str) -> None:
+    compare_some("linux-6.4", MANY, Random(1), {"store_buffers": (True,), "backing": (backing,)})
 
 
 @pytest.mark.slow

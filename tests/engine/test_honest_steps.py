@@ -38,6 +38,7 @@ from pagecache.operations import (
     Poke,
     PunchHole,
     Read,
+    SeekHole,
     Shrink,
     Split,
     Store,
@@ -131,6 +132,14 @@ FOCI = {
     "regular files": Focus(
         (CloseWrite, Collapse, Load, Munmap, OpenWrite, PageOut, PinWrite, Read, Store, Truncate, Write, Writeback),
         {"backing": ("file",), "vma.writable": (True, False), "hpage_order": (1,)},
+    ),
+    "store buffers": Focus(
+        (Collapse, Fallocate, Load, PunchHole, Read, SeekHole, Touch, Truncate, UffdRegister, Write),
+        {"store_buffers": (True,), **TWO_PAGES},
+    ),
+    "store buffers, and a count": Focus(
+        (CloseWrite, Collapse, Load, OpenWrite, Read, Truncate, Write),
+        {"store_buffers": (True,), "backing": ("file",), "hpage_order": (1,)},
     ),
     "several files": Focus(
         (CloseFile, Shrink, Load, Store, Fallocate, PunchHole, Truncate),

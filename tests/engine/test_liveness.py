@@ -9,7 +9,7 @@ import pytest
 
 from fuzz.search.frames import standing
 from fuzz.search.shape import UNBOUND
-from pagecache.step import step
+from pagecache.step import Task, step
 
 
 async def here() -> int:
@@ -148,7 +148,7 @@ def test_a_frame_stands_where_it_stood_if_nobody_can_have_changed_it(
     routine = function(1)
     routine.send(None)
     first = standing(routine)
-    routine.send(None)  # type: ignore[arg-type]
+    routine.send(Task("t", 0))
     second = standing(routine, first)
 
     assert (dict(first[0].named())["the variable 'a'"], dict(second[0].named())["the variable 'a'"]) == values

@@ -109,6 +109,7 @@ NAMELESS = {
     "collapse_file",  # the module is its text
     "access",  # the hardware's
     "dma_write",
+    "publish",
     "load",  # the walk of xas_load()
     "spin_while_frozen",
 }

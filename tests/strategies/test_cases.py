@@ -91,8 +91,8 @@ def test_every_operation_makes_sense_in_its_world() -> None:
 def test_every_deviation_names_two_tasks_of_the_program() -> None:
     seen = 0
     for value, _ in sample(4):
-        names = {task.name for task in value.program.tasks}
-        assert len(names) == len(value.program.tasks)
+        names = {task.name for task in value.tasks}
+        assert len(names) == len(value.tasks)
         for one in value.schedule:
             assert {one.task, one.run} <= names
             assert one.task != one.run
