@@ -51,6 +51,7 @@ from pagecache.regular.backing import filemap_nr_thps_dec, filemap_nr_thps_inc, 
 from pagecache.regular.read import filemap_lock_folio, page_cache_sync_readahead
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.step import warn_on_once
+from pagecache.store_buffer import smp_mb
 from pagecache.xarray import (
     XaState,
     xas_create_range,
@@ -149,7 +150,8 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
             raise Rollback(why)
 
         await filemap_nr_thps_inc(mapping)
-        # smp_mb(), paired with the one in do_dentry_open(): we see the writer, or he sees nr_thps.
+        # Paired with the barrier in do_dentry_open(): we see the writer, or he sees nr_thps.
+        await smp_mb()
         writers = await inode_is_open_for_write(mapping)
         if writers:
             result = SCAN_FAIL

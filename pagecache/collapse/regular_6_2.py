@@ -50,6 +50,7 @@ from pagecache.mm import Mm
 from pagecache.regular.backing import filemap_nr_thps_dec, filemap_nr_thps_inc, inode_is_open_for_write
 from pagecache.regular.read import filemap_lock_folio, page_cache_sync_readahead
 from pagecache.rmap import try_to_unmap_flush
+from pagecache.store_buffer import smp_mb
 from pagecache.xarray import (
     XaState,
     xas_create_range,
@@ -150,7 +151,8 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
             raise Rollback(why)
 
         await filemap_nr_thps_inc(mapping)
-        # smp_mb(), paired with the one in do_dentry_open(): we see the writer, or he sees nr_thps.
+        # Paired with the barrier in do_dentry_open(): we see the writer, or he sees nr_thps.
+        await smp_mb()
         writers = await inode_is_open_for_write(mapping)
         if writers:
             await filemap_nr_thps_dec(mapping)

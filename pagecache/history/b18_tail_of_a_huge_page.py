@@ -84,6 +84,7 @@ from pagecache.regular.backing import (
 from pagecache.regular.read import page_cache_sync_readahead
 from pagecache.regular.write import folio_wait_writeback
 from pagecache.rmap import try_to_unmap_flush
+from pagecache.store_buffer import smp_mb
 from pagecache.truncate import INFINITY, truncate_inode_folio
 from pagecache.xarray import (
     Entry,
@@ -186,7 +187,8 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
             raise Rollback(why)
 
         await filemap_nr_thps_inc(mapping)
-        # smp_mb(), paired with the one in do_dentry_open(): we see the writer, or he sees nr_thps.
+        # Paired with the barrier in do_dentry_open(): we see the writer, or he sees nr_thps.
+        await smp_mb()
         writers = await inode_is_open_for_write(mapping)
         if writers:
             await filemap_nr_thps_dec(mapping)
