@@ -68,6 +68,7 @@ class Kernel:
     handle_userfault: KernelFunction
     userfaultfd_unregister: KernelFunction
     uffd_wp_range: KernelFunction
+    any_vma_missing: KernelFunction
     mapping_seek_hole_data: KernelFunction
     mincore_page: KernelFunction
     gup_fast: KernelFunction

@@ -50,6 +50,7 @@ from pagecache.inode import shmem_recalc_inode, shmem_recalc_inode_6_6
 from pagecache.kernel import Kernel
 from pagecache.madvise import madvise_dontneed_single_vma, madvise_dontneed_single_vma_6_14
 from pagecache.memory_failure import shmem_error_remove_folio
+from pagecache.mended import any_vma_missing as mended_any_vma_missing
 from pagecache.mended import create_range as mended_create_range
 from pagecache.mended import fault_around as mended_fault_around
 from pagecache.mended import find as mended_find
@@ -94,6 +95,7 @@ from pagecache.shrinker import shmem_unused_huge_shrink
 from pagecache.syscalls import mincore_page, shmem_setattr
 from pagecache.truncate import shmem_get_partial_folio, shmem_undo_range
 from pagecache.userfaultfd import (
+    any_vma_missing,
     handle_userfault,
     mfill_establish_pmd,
     shmem_mfill_atomic_pte,
@@ -152,6 +154,7 @@ LINUX_6_2: Final = Kernel(
     handle_userfault=handle_userfault,
     userfaultfd_unregister=userfaultfd_unregister,
     uffd_wp_range=uffd_wp_range,
+    any_vma_missing=any_vma_missing,
     mapping_seek_hole_data=mapping_seek_hole_data,
     mincore_page=mincore_page,
     gup_fast=gup_fast,
@@ -284,6 +287,7 @@ LINUX_2026_MENDED: Final = LINUX_2026.replace(
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
     userfaultfd_unregister=mended_unregister.userfaultfd_unregister,
+    any_vma_missing=mended_any_vma_missing.any_vma_missing,
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,
@@ -319,6 +323,7 @@ LINUX_6_4_MENDED: Final = LINUX_6_4.replace(
     set_huge_pmd=mended_set_huge_pmd.set_huge_pmd,
     shmem_setattr=mended_setattr.shmem_setattr,
     userfaultfd_unregister=mended_unregister.userfaultfd_unregister,
+    any_vma_missing=mended_any_vma_missing.any_vma_missing,
     xas_create_range=mended_create_range.create_range,
     xas_find=mended_find.find,
     collapse_regular_file=mended_regular.collapse_file,

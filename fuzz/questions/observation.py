@@ -20,6 +20,7 @@ from fuzz.questions.worlds import (
     MINOR_REGISTERED,
     OTHER_REGISTERED,
     REGISTERED,
+    STORE_BUFFERS,
 )
 from pagecache.operations import (
     Collapse,
@@ -229,8 +230,26 @@ OBSERVATION: Final = (
                 NEVER,
                 claimed=NEVER,
             ),
+            Question(
+                "store buffers, and no barrier behind the RETRY entries: is an event lost?",
+                MERGED,
+                STORE_BUFFERS,
+                REGISTER_AND_SEEK,
+                UFFD,
+                SOMETIMES,
+                deviations=1,
+            ),
+            Question(
+                "store buffers, and smp_mb() behind the RETRY entries: is an event lost?",
+                ("linux-6.4-mended", "linux-2026-mended"),
+                STORE_BUFFERS,
+                REGISTER_AND_SEEK,
+                UFFD,
+                NEVER,
+            ),
         ),
-        "memory is sequentially consistent here, so this says nothing about barriers",
+        "those of v2 order loads, or stores, which x86 never exchanges; but since RETRY entries are stored before the "
+        "look at the VMAs (v3, and all that was merged), a full barrier is needed, and missing to this day",
     ),
     Proposition(
         16,

@@ -77,13 +77,10 @@ ASKS_BEFORE_THE_COPY: Final = Variant(  # P27
 +from pagecache.locks import down_read, up_read
  from pagecache.mm import Mm
 @@
- from pagecache.shmem import SGP_NOALLOC
-+from pagecache.userfaultfd import any_vma_missing
-@@
 +        if nr_none:
 +            await xas_unlock_irq(xas)
 +            await down_read(mapping.i_mmap_rwsem)
-+            missing = await any_vma_missing(mapping, start, end)
++            missing = await kernel.any_vma_missing(mapping, start, end)
 +            await up_read(mapping.i_mmap_rwsem)
 +            if missing:
 +                raise Rollback(SCAN_EXCEED_NONE_PTE)

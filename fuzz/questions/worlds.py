@@ -17,6 +17,7 @@ TAIL_REGISTERED: Final = WorldSpec(("data", "hole"), vmas=(VmaSpec(), VmaSpec("B
 OTHER_REGISTERED: Final = WorldSpec(("data", "hole"), vmas=(VmaSpec(), VmaSpec("B", missing=True)))
 FOUR_PAGES: Final = WorldSpec(("data", "hole", "data", "data"), hpage_order=2, size=4, vmas=(VmaSpec(end=4),))
 ENDS_IN_A_HOLE: Final = WorldSpec(("data", "data", "data", "hole"), hpage_order=2, size=4, vmas=(VmaSpec(end=4),))
+STORE_BUFFERS: Final = WorldSpec(("data", "hole"), store_buffers=True)
 REGULAR: Final = WorldSpec(("data", "data"), backing="file")
 REGULAR_MAPPED: Final = WorldSpec(("data", "data"), vmas=(VmaSpec(mapped=(1,)),), backing="file")
 MINOR_REGISTERED: Final = WorldSpec(("data", "hole"), vmas=(VmaSpec(minor=True),))

@@ -53,7 +53,6 @@ from pagecache.locks import down_read, up_read
 from pagecache.mm import Mm
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
-from pagecache.userfaultfd import any_vma_missing
 from pagecache.xarray import (
     XA_RETRY_ENTRY,
     XaState,
@@ -192,7 +191,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
         if nr_none:
             await down_read(mapping.i_mmap_rwsem)
             await xas_lock_irq(xas)
-            missing = await any_vma_missing(mapping, start, end)
+            missing = await kernel.any_vma_missing(mapping, start, end)
             await up_read(mapping.i_mmap_rwsem)
             if missing:
                 await xas_unlock_irq(xas)

@@ -56,7 +56,6 @@ from pagecache.locks import down_read, up_read
 from pagecache.mm import Mm
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
-from pagecache.userfaultfd import any_vma_missing
 from pagecache.xarray import (
     XaState,
     xas_create_range,
@@ -185,7 +184,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
             if nr_none != nr_none_check:
                 result = SCAN_PAGE_FILLED
             else:
-                missing = await any_vma_missing(mapping, start, start)
+                missing = await kernel.any_vma_missing(mapping, start, start)
                 if missing:
                     result = SCAN_EXCEED_NONE_PTE
             if result != SCAN_SUCCEED:

@@ -58,7 +58,6 @@ from pagecache.mm import Mm
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.step import step
-from pagecache.userfaultfd import any_vma_missing
 from pagecache.xarray import (
     XA_RETRY_ENTRY,
     XaState,
@@ -208,7 +207,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
                 # If user space observed a missing page in a VMA with a MISSING userfaultfd, it may
                 # expect an event for it, which we must not suppress.  Any userfaultfd registered
                 # from here on cannot observe a missing page, thanks to the RETRY entries.
-                missing = await any_vma_missing(mapping, start, start)
+                missing = await kernel.any_vma_missing(mapping, start, start)
                 if missing:
                     result = SCAN_EXCEED_NONE_PTE
             await up_read(mapping.i_mmap_rwsem)

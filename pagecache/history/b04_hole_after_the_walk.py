@@ -64,7 +64,6 @@ from pagecache.operations import Collapse, Mincore, SeekData, SeekHole, UffdRegi
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.step import warn_on_once
-from pagecache.userfaultfd import any_vma_missing
 from pagecache.xarray import (
     XaState,
     xas_create_range,
@@ -212,7 +211,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
             else:
                 # If user space observed a missing page in a VMA with a MISSING userfaultfd, it may
                 # expect an event for it, which we must not suppress.
-                missing = await any_vma_missing(mapping, start, end)
+                missing = await kernel.any_vma_missing(mapping, start, end)
                 if missing:
                     result = SCAN_EXCEED_NONE_PTE
             await up_read(mapping.i_mmap_rwsem)

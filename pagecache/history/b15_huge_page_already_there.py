@@ -57,7 +57,6 @@ from pagecache.operations import Collapse, Load
 from pagecache.rmap import try_to_unmap_flush
 from pagecache.shmem import SGP_NOALLOC
 from pagecache.step import warn_on_once
-from pagecache.userfaultfd import any_vma_missing
 from pagecache.world import WorldSpec
 from pagecache.xarray import (
     XA_RETRY_ENTRY,
@@ -210,7 +209,7 @@ async def collapse_file(mm: Mm, mapping: AddressSpace, start: int, cc: CollapseC
                 # If user space observed a missing page in a VMA with a MISSING userfaultfd, it may
                 # expect an event for it, which we must not suppress.  Any userfaultfd registered
                 # from here on cannot observe a missing page, thanks to the RETRY entries.
-                missing = await any_vma_missing(mapping, start, end)
+                missing = await kernel.any_vma_missing(mapping, start, end)
                 if missing:
                     result = SCAN_EXCEED_NONE_PTE
             await up_read(mapping.i_mmap_rwsem)

@@ -35,8 +35,8 @@ COLLAPSE_MUTANTS: Final = (
         PROTOCOL,
         "bound",
         """
--                missing = await any_vma_missing(mapping, start, end)
-+                missing = await any_vma_missing(mapping, start, start)
+-                missing = await kernel.any_vma_missing(mapping, start, end)
++                missing = await kernel.any_vma_missing(mapping, start, start)
 """,
     ),
     Mutant(

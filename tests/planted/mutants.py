@@ -243,7 +243,7 @@ ASKS_THE_VMAS_WITHOUT_THE_XA_LOCK = Mutant(
 @@
 +                await xas_unlock_irq(xas)
 +                await down_read(mapping.i_mmap_rwsem)
-                 missing = await any_vma_missing(mapping, start, end)
+                 missing = await kernel.any_vma_missing(mapping, start, end)
 +                await up_read(mapping.i_mmap_rwsem)
 +                await xas_lock_irq(xas)
                  if missing:
