@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from barrier_mutants import BARRIER_MUTANTS
 from collapse_mutants import COLLAPSE_MUTANTS
 from fault_around_mutants import FAULT_AROUND_MUTANTS
 from folio_split_mutants import FOLIO_SPLIT_MUTANTS
@@ -41,6 +42,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *PRIVATE_MUTANTS,
     *REGULAR_MUTANTS,
     *SHRINKLIST_MUTANTS,
+    *BARRIER_MUTANTS,
 )
 
 MUTANTS_BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

@@ -18,9 +18,10 @@ from typing import Final, Literal
 
 __all__ = ["PACKAGE", "Kind", "Mutant", "MutantError", "patched", "plant"]
 
-Kind = Literal["lock", "order", "recheck", "refcount", "accounting", "flag", "wakeup", "bound", "cursor"]
+Kind = Literal["lock", "order", "recheck", "refcount", "accounting", "flag", "wakeup", "bound", "cursor", "barrier"]
 """What was done: a lock dropped, steps swapped, a second look skipped, a wrong count expected or taken, a line of
-accounting forgotten, a flag or content not set, a waiter not woken, a range cut, a cursor misplaced."""
+accounting forgotten, a flag or content not set, a waiter not woken, a range cut, a cursor misplaced, a barrier left
+out."""
 
 PACKAGE: Final = Path(__file__).parents[2] / "pagecache"
 

@@ -38,6 +38,7 @@ def _spoilt(mutant: Mutant) -> set[str]:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_its_kernel_has_the_function_that_it_spoils(mutant: Mutant) -> None:
     """A fault in a function that the kernel has replaced by another one cannot be found."""
-    table = KERNELS_BY_NAME[mutant.kernel].functions
-    for name in _spoilt(mutant) & table.keys():
-        assert table[name].__module__ == mutant.module, name
+    functions = KERNELS_BY_NAME[mutant.kernel].functions.values()
+    for name in _spoilt(mutant) & {function.__name__ for function in functions}:
+        # There are two collapse_file(): one for shmem, and one for regular files.
+        assert mutant.module in {one.__module__ for one in functions if one.__name__ == name}, name
