@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pagecache.operations import Operation, Publish
 from pagecache.world import WorldSpec
 
-__all__ = ["Case", "Deviation", "Failure", "Program", "TaskSpec", "stores_of"]
+__all__ = ["Case", "Deviation", "Failure", "Program", "TaskSpec", "stores_of", "with_stores"]
 
 
 def stores_of(task: str) -> str:
@@ -68,6 +68,12 @@ class TaskSpec:
     daemon: bool = False
 
 
+def with_stores(tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
+    """The tasks, and behind them a daemon for each, which publishes what it has stored."""
+    daemons = (TaskSpec(stores_of(task.name), (Publish(number),), daemon=True) for number, task in enumerate(tasks))
+    return (*tasks, *daemons)
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """The tasks, in the order of their numbers."""
@@ -96,10 +102,4 @@ class Case:
     @property
     def tasks(self) -> tuple[TaskSpec, ...]:
         """The tasks of the program, and the store buffers of their CPUs, if the world has some."""
-        tasks = self.program.tasks
-        if not self.world.store_buffers:
-            return tasks
-        return (
-            *tasks,
-            *(TaskSpec(stores_of(task.name), (Publish(number),), daemon=True) for number, task in enumerate(tasks)),
-        )
+        return with_stores(self.program.tasks) if self.world.store_buffers else self.program.tasks

@@ -29,8 +29,8 @@ def case(draw: Draw, kernel: str, anchors: Anchors = Anchors(), like: Case = SIM
     its_world = world(draw, like.world)
     its_program = program(draw, its_world, like.program)
     tasks = tuple(task.name for task in its_program.tasks)
-    daemons = tuple(task.name for task in Case(kernel, its_world, its_program).tasks if task.daemon)
-    its_schedule = schedule(draw, (*tasks, *daemons), anchors, like.schedule)
+    with_daemons = tuple(task.name for task in Case(kernel, its_world, its_program).tasks)
+    its_schedule = schedule(draw, with_daemons, anchors, like.schedule)
     return Case(kernel, its_world, its_program, its_schedule, failures(draw, tasks, anchors, like.failures))
 
 

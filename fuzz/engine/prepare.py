@@ -15,7 +15,7 @@ from pagecache.store_buffer import StoreBuffer, exit_to_user_mode
 from pagecache.world import World
 from strategies.case import Case
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "run_with_store_buffers"]
 
 
 def prepare(
@@ -49,7 +49,7 @@ def prepare(
         failures=case.failures,
         teardown=(lambda: teardown(world)) if teardown else None,
         record=record,
-        run=functools.partial(_run_with_store_buffers, world) if world.store_buffers else None,
+        run=functools.partial(run_with_store_buffers, world) if world.store_buffers else None,
     )
     for task, stores in zip(execution.tasks, world.store_buffers, strict=False):
         task.stores = stores
@@ -57,8 +57,15 @@ def prepare(
     return execution
 
 
-def _run_with_store_buffers(world: World, number: int, operation: Operation, tag: str) -> Routine:
-    """An operation at whose end everybody sees what it has stored."""
+def run_with_store_buffers(world: Any, number: int, operation: Operation, tag: str) -> Routine:
+    """An operation of task ``number``, at whose end everybody sees what it has stored; the daemons' as they are.
+
+    Args:
+        world: it has ``store_buffers``, one for each task that is no daemon.
+        number: of the task.
+        operation: what it does.
+        tag: what the operation is given.
+    """
     routine = operation.run(world, tag)
     buffers = world.store_buffers
     return exit_to_user_mode(buffers[number], routine) if number < len(buffers) else routine

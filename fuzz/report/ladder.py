@@ -59,13 +59,11 @@ def ladder(history: History, failures: Iterable[Failure] = (), until: int | None
         failures: those of the case, to be shown at the calls that failed.
         until: the last row to show; all of them by default.
     """
-    table = rows(history, failures)
-    tasks = sorted({row.task for row in table})  # without store buffers, say, that publish nothing by themselves
-    names = [history.names[task] for task in tasks]
-    widths = _widths(names, [row._replace(task=tasks.index(row.task)) for row in table])
+    table, names = _without_empty_columns(rows(history, failures), history.names)
+    widths = _widths(names, table)
     lines = [_line("step", "", names, widths).rstrip()]
     for number, row in enumerate(table[:until], 1):
-        columns = [row.text if task == row.task else "" for task in tasks]
+        columns = [row.text if task == row.task else "" for task in range(len(names))]
         lines.append(_line(str(number), MARK if row.marked else "", columns, widths).rstrip())
     if until is not None and until < len(table):
         lines.append(f"       ... {len(table) - until} more")
@@ -89,6 +87,12 @@ def one_line(history: History) -> str:
         kind = "P:" if first.deviates else "S:" if words else ""
         words.append(f"{kind}{history.names[task]}{dashes}")
     return " ".join(words)
+
+
+def _without_empty_columns(table: Sequence[Row], names: Sequence[str]) -> tuple[list[Row], list[str]]:
+    """The rows and names of the tasks that do anything: a store buffer, say, often publishes nothing by itself."""
+    tasks = sorted({row.task for row in table})
+    return [row._replace(task=tasks.index(row.task)) for row in table], [names[task] for task in tasks]
 
 
 def _text(event: Event, failed: bool) -> str:

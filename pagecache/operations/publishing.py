@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from pagecache.operations.operation import Operation, Result
 from pagecache.store_buffer import publish
-from pagecache.world import BACKINGS, World
+from pagecache.world import World
 
 __all__ = ["Publish"]
 
@@ -19,8 +18,6 @@ class Publish(Operation):
     No operation of a program: each task has one, in a world with store buffers.
     """
 
-    task_name: ClassVar[str] = "stores"
-    backings: ClassVar[tuple[str, ...]] = BACKINGS
     task: int
 
     async def run(self, world: World, tag: str) -> Result:

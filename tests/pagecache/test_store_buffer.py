@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from fuzz.corpus.entry_reader import read_entry
 from fuzz.corpus.entry_writer import entry_text
 from fuzz.corpus.vocabulary import vocabulary
 from fuzz.engine.execution import Execution
+from fuzz.engine.prepare import run_with_store_buffers
 from fuzz.keep import described
 from fuzz.search.exhaustive import search
 from fuzz.subject import Subject
@@ -23,7 +25,6 @@ from pagecache.operations import (
     Collapse,
     Load,
     Operation,
-    Publish,
     PunchHole,
     Read,
     SeekHole,
@@ -35,9 +36,9 @@ from pagecache.operations import (
 )
 from pagecache.step import step
 from pagecache.store_buffer import Store as Kept
-from pagecache.store_buffer import StoreBuffer, as_seen_by, exit_to_user_mode, smp_mb, store
+from pagecache.store_buffer import StoreBuffer, as_seen_by, smp_mb, store
 from pagecache.world import WorldSpec
-from strategies.case import Case, Deviation, TaskSpec, stores_of
+from strategies.case import Case, Deviation, TaskSpec, stores_of, with_stores
 from strategies.programs import named
 
 
@@ -101,13 +102,7 @@ def execution(*tasks: Sequence[Any]) -> Execution:
     """Each task is its system calls, and each of those its actions."""
     memory = Memory(len(tasks))
     specs = [TaskSpec(f"P{number}", tuple(Do(body(*call)) for call in calls)) for number, calls in enumerate(tasks)]
-    daemons = [TaskSpec(stores_of(spec.name), (Publish(number),), daemon=True) for number, spec in enumerate(specs)]
-
-    def run(number: int, operation: Operation, tag: str) -> Coroutine[Any, Any, Any]:
-        routine = operation.run(memory, tag)  # type: ignore[arg-type]
-        return exit_to_user_mode(memory.store_buffers[number], routine) if number < len(tasks) else routine
-
-    made = Execution([*specs, *daemons], memory, run=run)
+    made = Execution(with_stores(tuple(specs)), memory, run=functools.partial(run_with_store_buffers, memory))
     for task, stores in zip(made.tasks, memory.store_buffers, strict=False):
         task.stores = stores
     return made
